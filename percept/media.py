@@ -1,0 +1,146 @@
+"""Audio files in and out.
+
+Conventions:
+    Files are recognised by their content, never by their ending.
+    Clips (references) are written as 16-bit PCM; degraded versions as 32-bit float WAV, because a degradation may
+    exceed full scale, where 16-bit audio would clip in silence, and because 16-bit rounding is itself a degradation.
+
+Contents: `find`, `holds_audio`, `read`, `read_mono`, `write_pcm16`, `write_float`.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from percept.dsp import to_pcm16
+from percept.schema import Array, Clip, Unreadable
+
+DOCUMENT_ENDINGS = frozenset(
+    [".md", ".txt", ".csv", ".tsv", ".json", ".jsonl", ".toml", ".yaml", ".yml", ".ini", ".py", ".ipynb", ".sh", ".pdf", ".html", ".xml", ".rtf", ".doc", ".docx", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".npy", ".npz", ".zip", ".gz", ".mid", ".midi", ".lab", ".textgrid", ".srt", ".log"]
+)
+"""Endings of files that are allowed to lie among the audio: passed over when they hold none."""
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What the header of an audio file says."""
+
+    format: str
+    subtype: str
+    rate: int
+    channels: int
+    frames: int
+
+
+def find(source: Path) -> list[Path]:
+    """All files that may be audio: `source` itself, or every file below the folder `source`, sorted.
+
+    Hidden files and folders are left out; what is audio is only known after opening.
+    """
+    if source.is_file():
+        return [source]
+    below = (p for p in source.rglob("*") if p.is_file())
+    return sorted(p for p in below if not any(part.startswith(".") for part in p.relative_to(source).parts))
+
+
+def holds_audio(path: Path) -> bool:
+    """Whether libsndfile recognises the content (which may still turn out to be damaged)."""
+    import soundfile
+
+    try:
+        soundfile.info(path)
+    except (OSError, TypeError, soundfile.LibsndfileError):
+        return False
+    return True
+
+
+def read(path: Path) -> tuple[Clip, FileFacts]:
+    """Read an audio file whole.
+
+    Returns:
+        The clip with samples ``[C, T]`` (float32, full scale 1) at its own rate, and what its header says.
+
+    Raises:
+        Unreadable: missing, empty, not audio, truncated, without samples, or with NaN or infinite samples.
+    """
+    import soundfile
+
+    try:
+        if path.stat().st_size == 0:
+            raise Unreadable("the file is empty (0 bytes)")
+        _refuse_truncated_riff(path)
+        with soundfile.SoundFile(path) as file:
+            facts = FileFacts(file.format, file.subtype, file.samplerate, file.channels, file.frames)
+            samples = file.read(dtype="float32", always_2d=True).T
+    except OSError as error:
+        raise Unreadable(f"cannot be opened: {error.strerror or error}") from None
+    except (
+        soundfile.LibsndfileError,
+        TypeError,
+    ) as error:  # TypeError: an ending such as .raw asks for a header
+        raise Unreadable(
+            f"not audio that libsndfile reads (WAV, FLAC, OGG, MP3, AIFF, ...): {_short(error)}"
+        ) from None
+    _check(samples, facts)
+    return Clip(samples, facts.rate), facts
+
+
+def read_mono(path: Path) -> Clip:
+    """Read a file that stage 1 or 2 wrote, or any other, as mono ``[T]``.
+
+    Raises:
+        Unreadable: as `read`.
+    """
+    from percept.dsp import mono
+
+    clip, _ = read(path)
+    return Clip(mono(clip.samples), clip.rate)
+
+
+def write_pcm16(path: Path, clip: Clip) -> None:
+    """Write ``[T]`` as 16-bit WAV, rounding to the nearest step."""
+    import soundfile
+
+    soundfile.write(path, to_pcm16(clip.samples), clip.rate, subtype="PCM_16", format="WAV")
+
+
+def write_float(path: Path, clip: Clip) -> None:
+    """Write ``[T]`` as 32-bit float WAV."""
+    # scipy, because libsndfile puts the time of day into float files (PEAK chunk): two runs would differ.
+    from scipy.io import wavfile
+
+    with path.open("wb") as file:
+        wavfile.write(file, clip.rate, np.ascontiguousarray(clip.samples, dtype=np.float32))
+
+
+def _refuse_truncated_riff(path: Path) -> None:
+    # libsndfile shortens a cut WAV without a word, so the size in the RIFF header is compared here.
+    with path.open("rb") as file:
+        head = file.read(12)
+    if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
+        return
+    promised = struct.unpack("<I", head[4:8])[0] + 8
+    there = path.stat().st_size
+    if promised > there + 1 and promised < 0xFFFFFFF0:  # all ones: written to a pipe, length unknown
+        raise Unreadable(f"the file is truncated: its header promises {promised} bytes, {there} are there")
+
+
+def _check(samples: Array, facts: FileFacts) -> None:
+    frames = samples.shape[-1]
+    if frames == 0:
+        raise Unreadable("the file holds no samples")
+    if frames < facts.frames < 2**62 and facts.format != "MP3":  # an MP3's length is an estimate
+        raise Unreadable(
+            f"the file is truncated: its header promises {facts.frames} samples, {frames} could be read"
+        )
+    bad = int(np.count_nonzero(~np.isfinite(samples)))
+    if bad:
+        raise Unreadable(f"{bad} of {samples.size} samples are not finite (NaN or infinite)")
+
+
+def _short(error: Exception) -> str:
+    return str(error).split(": ", 1)[-1].rstrip(".")

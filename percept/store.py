@@ -1,0 +1,217 @@
+"""Folders of artefacts: whole files, manifests, and keys that tell whether a result may be reused.
+
+Conventions:
+    A file is written under a temporary name in its own folder and renamed, so a name always means a whole file.
+    ``manifest.jsonl`` has one line an item, appended by the one process that leads the run; a later line about the
+    same item replaces an earlier one; a line that a kill left half-written is ignored.
+    A result is reused when its key agrees and its file has the recorded digest.
+
+Contents: `digest`, `key`, `writing`, `write_text`, `Record`, `Plan`, `Manifest`, `plain`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from percept.schema import PerceptError, Status
+
+KEY_LENGTH = 24
+_TEMPORARY = ".percept-"
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def key(*parts: Any) -> str:
+    """A short hash of everything that a result depends on; parts are JSON values, dataclasses as dicts."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+def plain(settings: Any) -> dict[str, Any]:
+    """A settings dataclass as JSON values (paths and tuples become strings and lists)."""
+    values: dict[str, Any] = json.loads(json.dumps(asdict(settings), default=str))
+    return values
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; it becomes `path` when the block ends well, else it is removed."""
+    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with writing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of a manifest: one item and what became of it.
+
+    Args:
+        stage: "convert", "degrade", "embed", "score" or "report".
+        item: name of the clip.
+        condition: name of its version; empty where a stage has none.
+        measure: name of the measure; empty where a stage has none.
+        path: the artefact, relative to the manifest's folder; empty when there is none.
+        key: hash of everything the result depends on.
+        status: ok, failed or skipped.
+        reason: why it failed or was skipped; or a remark on a good result.
+        seconds: computing time.
+        digest: SHA-256 of the artefact.
+        facts: whatever else is known about it.
+    """
+
+    stage: str
+    item: str
+    condition: str = ""
+    measure: str = ""
+    path: str = ""
+    key: str = ""
+    status: Status = "ok"
+    reason: str = ""
+    seconds: float = 0.0
+    digest: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> tuple[str, str, str, str]:
+        """What the line is about; a later line with the same name replaces it."""
+        return (self.stage, self.item, self.condition, self.measure)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one run of a stage is about.
+
+    Args:
+        stage: as in `Record`.
+        items: the names of its items: ``[clip]``, ``[clip, condition]``, or whatever the stage needs.
+        settings: the settings it ran with, as JSON values.
+    """
+
+    stage: str
+    items: list[list[str]]
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+class Manifest:
+    """The record of one output folder.
+
+    Args:
+        folder: made if it is not there.
+
+    Raises:
+        PerceptError: the folder cannot be made or written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "manifest.jsonl"
+        self._records: dict[tuple[str, str, str, str], Record] = {}
+        self._plans: dict[str, Plan] = {}
+        self._read()
+
+    def open(self) -> Manifest:
+        """Make the folder ready for writing: create it, remove what a killed run left half-written."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for left_over in self.folder.glob(f"{_TEMPORARY}*"):
+                left_over.unlink(missing_ok=True)
+            with self.path.open("a+b") as file:
+                if file.tell() and not self._ends_whole():
+                    file.write(b"\n")
+        except OSError as error:
+            raise PerceptError(
+                f"cannot write to the folder {self.folder}: {error.strerror}; choose another one or free it"
+            ) from None
+        return self
+
+    def find(self, stage: str, item: str, condition: str = "", measure: str = "") -> Record | None:
+        """The last line about this item, if any."""
+        return self._records.get((stage, item, condition, measure))
+
+    def reusable(self, name: tuple[str, str, str, str], wanted: str) -> Record | None:
+        """The last line about `name` if its key is `wanted`, it is final and its artefact is whole."""
+        record = self._records.get(name)
+        if record is None or record.key != wanted or record.facts.get("unexpected"):
+            return None
+        return record if self.whole(record) else None
+
+    def whole(self, record: Record) -> bool:
+        """Whether the artefact of this line is on disk as it was written (True where there is none to be)."""
+        if not record.path:
+            return True
+        path = self.folder / record.path
+        return path.is_file() and digest(path) == record.digest
+
+    def append(self, record: Record) -> None:
+        """Add a line.
+
+        Raises:
+            PerceptError: the line could not be written (disk full, say); lines before it are safe.
+        """
+        self._write(asdict(record))
+        self._records[record.name] = record
+
+    def plan(self, plan: Plan) -> None:
+        """Note what the present run of a stage is about, so that leftovers of earlier settings are not analysed."""
+        if self._plans.get(plan.stage) != plan:
+            self._write(asdict(plan))
+            self._plans[plan.stage] = plan
+
+    def planned(self, stage: str) -> Plan | None:
+        """What the last run of `stage` was about; None if it never ran."""
+        return self._plans.get(stage)
+
+    def records(self) -> list[Record]:
+        """The last line about every item, in the order in which items first appeared."""
+        return list(self._records.values())
+
+    def _write(self, line: dict[str, Any]) -> None:
+        text = json.dumps(line, ensure_ascii=False) + "\n"
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            raise PerceptError(
+                f"cannot write to {self.path}: {error.strerror}; what is finished is kept, "
+                "so free some space and start the same command again"
+            ) from None
+
+    def _ends_whole(self) -> bool:
+        with self.path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+
+    def _read(self) -> None:
+        if not self.path.is_file():
+            return
+        for text in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                line = json.loads(text)
+                if "items" in line:
+                    self._plans[line["stage"]] = Plan(**line)
+                else:
+                    record = Record(**line)
+                    self._records[record.name] = record
+            except (ValueError, TypeError, KeyError):
+                continue  # half-written by a killed run; the item is simply made again
