@@ -1,0 +1,40 @@
+"""Loss of bandwidth: sampled down and up again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from percept.degradations import DEGRADATIONS
+from percept.dsp import fit_length, resample
+from percept.schema import Array, Clip, Degradation
+
+
+def reduce_bandwidth(clip: Clip, factor: float, generator: np.random.Generator) -> Array:
+    """Sample the clip down by a factor and up again, so that only the lowest 1/factor of its band is left.
+
+    Args:
+        clip: mono ``[T]``.
+        factor: 2 leaves a band up to a quarter of the sample rate (4 kHz at 16 kHz).
+        generator: not used; nothing here is random.
+
+    Returns:
+        ``[T]``, aligned with the input (both resamplers are linear-phase and free of delay).
+    """
+    narrow = resample(clip.samples, factor, 1.0)
+    return fit_length(resample(narrow, 1.0, factor), clip.samples.shape[-1])
+
+
+DEGRADATIONS.add(
+    Degradation(
+        name="bandwidth",
+        title="Reduced bandwidth",
+        summary="samples down by a factor and up again",
+        citation="band limitation by decimation; soxr's very-high-quality filter",
+        apply=reduce_bandwidth,
+        unit="down-sampling factor",
+        levels=(2.0, 4.0, 6.0),
+        neutral=1.0,
+        limits=(1.0, 64.0),
+        harsher="higher",
+    )
+)

@@ -1,0 +1,80 @@
+"""White Gaussian noise, by its own strength or by the signal-to-noise ratio."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from percept.degradations import DEGRADATIONS
+from percept.schema import Array, Clip, Degradation, Unscorable
+
+
+def add_noise(clip: Clip, deviation: float, generator: np.random.Generator) -> Array:
+    """Add white Gaussian noise.
+
+    Args:
+        clip: mono ``[T]``.
+        deviation: standard deviation of the noise; full scale is 1, so 0.01 is -40 dB.
+        generator: source of randomness.
+
+    Returns:
+        ``[T]``; may exceed full scale.
+    """
+    noise = generator.standard_normal(clip.samples.shape[-1])
+    return (clip.samples + deviation * noise).astype(np.float32)
+
+
+def add_noise_by_snr(clip: Clip, snr_db: float, generator: np.random.Generator) -> Array:
+    """Add white Gaussian noise of exactly the power that gives a signal-to-noise ratio over the whole clip.
+
+    Args:
+        clip: mono ``[T]``.
+        snr_db: ratio of the mean powers of clip and noise, in dB; infinite: no noise.
+        generator: source of randomness.
+
+    Returns:
+        ``[T]``; may exceed full scale.
+
+    Raises:
+        Unscorable: the clip is silent, so no noise has a ratio to it.
+    """
+    signal_power = float(np.mean(clip.samples.astype(np.float64) ** 2))
+    if signal_power == 0:
+        raise Unscorable("the clip is silent: no noise has a signal-to-noise ratio to it")
+    if math.isinf(snr_db):
+        return clip.samples
+    noise = generator.standard_normal(clip.samples.shape[-1])
+    noise *= math.sqrt(signal_power / 10 ** (snr_db / 10) / float(np.mean(noise**2)))
+    return (clip.samples + noise).astype(np.float32)
+
+
+DEGRADATIONS.add(
+    Degradation(
+        name="noise",
+        title="White noise",
+        summary="adds white Gaussian noise of a given standard deviation",
+        citation="the published noise study's protocol (suprabha-ghosh/MRSP-Topic-4)",
+        apply=add_noise,
+        unit="standard deviation",
+        levels=(0.001, 0.002, 0.005, 0.01, 0.02),
+        neutral=0.0,
+        limits=(0.0, 10.0),
+        harsher="higher",
+    )
+)
+DEGRADATIONS.add(
+    Degradation(
+        name="noise_snr",
+        title="White noise by SNR",
+        summary="adds white Gaussian noise at a given signal-to-noise ratio",
+        citation="signal-to-noise ratio of mean powers over the whole clip",
+        apply=add_noise_by_snr,
+        unit="dB",
+        suffix="dB",
+        levels=(40.0, 30.0, 20.0, 10.0, 0.0),
+        neutral=math.inf,
+        limits=(-60.0, math.inf),
+        harsher="lower",
+    )
+)

@@ -1,0 +1,49 @@
+"""Measures of quality: classical metrics on waveforms, and comparisons of embeddings. Being here registers one.
+
+`METRICS` hold what is computed from two waveforms; `SIMILARITIES` hold what is computed from two embeddings,
+whichever network made them. Both answer a number or raise `Unscorable` with the reason; never a made-up score.
+"""
+
+from __future__ import annotations
+
+from percept.registry import Registry
+from percept.schema import Clip, Metric, Score, Similarity, Unscorable
+
+METRICS: Registry[Metric] = Registry("measure", __name__)
+SIMILARITIES: Registry[Similarity] = Registry("similarity", __name__)
+
+
+def score(metric: Metric, reference: Clip, degraded: Clip) -> Score:
+    """One metric of one pair, with its preconditions checked.
+
+    Args:
+        metric: its record.
+        reference: mono ``[T]``.
+        degraded: mono ``[T]``, same rate and length, aligned.
+
+    Returns:
+        The value, or status "failed" with the reason.
+    """
+    from percept.dsp import at_rate
+
+    try:
+        if metric.needs_reference:
+            _comparable(reference, degraded)
+        value = metric.compute(at_rate(reference, metric.rate), at_rate(degraded, metric.rate))
+    except Unscorable as reason:
+        return Score.failed(str(reason))
+    return value if isinstance(value, Score) else Score(value)
+
+
+def _comparable(reference: Clip, degraded: Clip) -> None:
+    if reference.rate != degraded.rate:
+        raise Unscorable(f"sample rates differ: reference {reference.rate} Hz, degraded {degraded.rate} Hz")
+    lengths = reference.samples.shape[-1], degraded.samples.shape[-1]
+    if lengths[0] != lengths[1]:
+        raise Unscorable(
+            f"lengths differ: reference {lengths[0]} samples, degraded {lengths[1]}; align them first"
+        )
+    if lengths[0] == 0:
+        raise Unscorable("there are no samples")
+    if not reference.samples.any():
+        raise Unscorable("the reference is silent")

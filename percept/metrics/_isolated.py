@@ -1,0 +1,35 @@
+"""Calls that may take their process down, made in a process of their own.
+
+One helper process per calling process, started on first use and kept; after a crash the next call starts another.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from percept.schema import Unscorable
+
+
+@functools.cache
+def _helper() -> Any:
+    # loky's processes do not need the caller's script to be guarded by `if __name__ == "__main__"`.
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    return ProcessPoolExecutor(max_workers=1)
+
+
+def isolated(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What ``function(*arguments)`` returns or raises, from another process.
+
+    Raises:
+        Unscorable: the process died.
+    """
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    try:
+        return _helper().submit(function, *arguments).result()
+    except BrokenProcessPool:
+        _helper.cache_clear()
+        raise Unscorable(f"{function.__name__} crashed its process") from None
