@@ -20,6 +20,7 @@ PCM16_STEPS = 32768
 
 LOUDNESS_BLOCK_S = 0.4
 """ITU-R BS.1770 measures loudness in blocks of 400 ms; a shorter clip has none."""
+LOUDNESS_CHANNELS = 5
 
 
 def mono(samples: Array) -> Array:
@@ -77,12 +78,13 @@ def peak(samples: Array) -> float:
 
 
 def loudness(clip: Clip) -> float | None:
-    """Integrated loudness in LUFS; None for silence or less than 0.4 s.
+    """Integrated loudness in LUFS; None for silence, less than 0.4 s, or more than the standard's five channels.
 
     Reference:
         ITU-R BS.1770-4, Algorithms to measure audio programme loudness, 2015.
     """
-    if clip.seconds <= LOUDNESS_BLOCK_S or peak(clip.samples) == 0:
+    channels = 1 if clip.samples.ndim == 1 else clip.samples.shape[0]
+    if clip.seconds <= LOUDNESS_BLOCK_S or peak(clip.samples) == 0 or channels > LOUDNESS_CHANNELS:
         return None
     import pyloudnorm
 

@@ -60,9 +60,9 @@ class Registry(Generic[Record]):
         return record
 
     def names(self) -> list[str]:
-        """All names, sorted."""
+        """All names, in the order of registration: by module, then as the module adds them."""
         self._fill()
-        return sorted(self._records)
+        return list(self._records)
 
     def __getitem__(self, name: str) -> Record:
         self._fill()
@@ -72,13 +72,18 @@ class Registry(Generic[Record]):
             hint = nearest(name, self._records)
             raise UnknownChoice(f"there is no {self.kind} called '{name}'{hint}") from None
 
+    def get(self, name: str) -> Record | None:
+        """The record, or None where there is none of this name."""
+        self._fill()
+        return self._records.get(name)
+
     def __contains__(self, name: object) -> bool:
         self._fill()
         return name in self._records
 
     def __iter__(self) -> Iterator[Record]:
         self._fill()
-        return iter([self._records[name] for name in sorted(self._records)])
+        return iter(list(self._records.values()))
 
     def __len__(self) -> int:
         self._fill()

@@ -73,7 +73,7 @@ class Clip:
     @property
     def seconds(self) -> float:
         """Duration in seconds."""
-        return self.samples.shape[-1] / self.rate
+        return float(self.samples.shape[-1] / self.rate)
 
 
 @dataclass(frozen=True)
@@ -267,9 +267,7 @@ class Similarity(Choice):
     def measure(self, prefix: str, embedding: str) -> Measure:
         """The column that this comparison fills for the embedding with this column prefix and title."""
         title = f"{embedding} {self.title}"
-        return Measure(
-            f"{prefix}_{self.name}", title, "", *self.range, self.higher_is_better, "embedding", embedding
-        )
+        return Measure(f"{prefix}_{self.name}", title, "", *self.range, self.higher_is_better, "embedding", embedding)
 
 
 @dataclass(frozen=True)

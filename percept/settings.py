@@ -2,7 +2,8 @@
 
 Conventions:
     One dataclass a stage; a script's settings are the stages that it runs, plus `Run`.
-    In a TOML file each stage has its own table: ``[convert]``, ``[degrade]``, ``[embed]``, ``[score]``, ``[correlate]``.
+    In a TOML file each stage has a table of its own: ``[convert]``, ``[degrade]``, ``[embed]``, ``[score]``,
+    ``[correlate]``.
     Both routes go through the same parser (tyro), so that a file and a flag accept the same words.
 """
 

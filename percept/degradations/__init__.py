@@ -43,9 +43,7 @@ def parse(specs: Iterable[str]) -> list[Condition]:
             condition = Condition(record.name, value)
             conditions.setdefault(condition.name, condition)
     if not conditions:
-        raise PerceptError(
-            "no conditions: name at least one degradation, for example --conditions noise:0.01"
-        )
+        raise PerceptError("no conditions: name at least one degradation, for example --conditions noise:0.01")
     return list(conditions.values())
 
 

@@ -24,7 +24,7 @@ def reduce_bit_depth(clip: Clip, bits: float, generator: np.random.Generator) ->
     """
     steps = 2.0 ** (bits - 1)
     levels = np.round(clip.samples.astype(np.float64) * steps)
-    return (np.clip(levels, -steps, steps - 1) / steps).astype(np.float32)
+    return np.asarray(np.clip(levels, -steps, steps - 1) / steps, dtype=np.float32)
 
 
 DEGRADATIONS.add(

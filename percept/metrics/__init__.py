@@ -40,9 +40,7 @@ def _comparable(reference: Clip, degraded: Clip) -> None:
         raise Unscorable(f"sample rates differ: reference {reference.rate} Hz, degraded {degraded.rate} Hz")
     lengths = reference.samples.shape[-1], degraded.samples.shape[-1]
     if lengths[0] != lengths[1]:
-        raise Unscorable(
-            f"lengths differ: reference {lengths[0]} samples, degraded {lengths[1]}; align them first"
-        )
+        raise Unscorable(f"lengths differ: reference {lengths[0]} samples, degraded {lengths[1]}; align them first")
     if lengths[0] == 0:
         raise Unscorable("there are no samples")
     if not reference.samples.any():

@@ -5,6 +5,7 @@ One helper process per calling process, started on first use and kept; after a c
 
 from __future__ import annotations
 
+import atexit
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,9 @@ def _helper() -> Any:
     # loky's processes do not need the caller's script to be guarded by `if __name__ == "__main__"`.
     from joblib.externals.loky import ProcessPoolExecutor
 
-    return ProcessPoolExecutor(max_workers=1)
+    executor = ProcessPoolExecutor(max_workers=1)
+    atexit.register(executor.shutdown, kill_workers=True)
+    return executor
 
 
 def isolated(function: Callable[..., Any], *arguments: Any) -> Any:

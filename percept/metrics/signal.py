@@ -31,7 +31,8 @@ def snr(reference: Clip, degraded: Clip) -> float:
 def si_sdr(reference: Clip, degraded: Clip) -> float:
     """Scale-invariant signal-to-distortion ratio in dB; infinite when one is a multiple of the other.
 
-    The means are not removed (the paper's definition).
+    The means are not removed (the paper's definition). It depends on the angle between the two alone, so it is
+    symmetric.
 
     Args:
         reference: mono ``[T]``, not silent.
@@ -72,10 +73,7 @@ def log_spectral_distance(reference: Clip, degraded: Clip) -> float:
     # A full-scale sine has the power (window / 4)² in its bin: the Hann window's mean is 1/2.
     full_scale = (window / 4) ** 2
     ours, theirs = (
-        10
-        * np.log10(
-            np.maximum(power_spectrogram(c.samples, window, hop) / full_scale, 10 ** (LSD_FLOOR_DB / 10))
-        )
+        10 * np.log10(np.maximum(power_spectrogram(c.samples, window, hop) / full_scale, 10 ** (LSD_FLOOR_DB / 10)))
         for c in (reference, degraded)
     )
     return float(np.sqrt(((ours - theirs) ** 2).mean(axis=1)).mean())
@@ -99,6 +97,7 @@ METRICS.add(
         perfect=math.inf,
         higher_is_better=True,
         group="signal",
+        symmetric=True,
         differentiable=True,
     )
 )

@@ -34,9 +34,7 @@ def pooled_cosine(reference: Array64, degraded: Array64, baseline: Array64) -> f
     Raises:
         Unscorable: a mean frame is all zeros.
     """
-    return framewise_cosine(
-        reference.mean(axis=0, keepdims=True), degraded.mean(axis=0, keepdims=True), baseline
-    )
+    return framewise_cosine(reference.mean(axis=0, keepdims=True), degraded.mean(axis=0, keepdims=True), baseline)
 
 
 def l1(reference: Array64, degraded: Array64, baseline: Array64) -> float:
@@ -53,9 +51,7 @@ def corrected_cosine(reference: Array64, degraded: Array64, baseline: Array64) -
     try:
         return framewise_cosine(reference - baseline, degraded - baseline, baseline)
     except Unscorable:
-        raise Unscorable(
-            "a frame equals the mean of all reference frames, so it has no direction from it"
-        ) from None
+        raise Unscorable("a frame equals the mean of all reference frames, so it has no direction from it") from None
 
 
 for _name, _title, _summary, _compute in (

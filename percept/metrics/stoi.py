@@ -53,9 +53,7 @@ def _stoi(reference: Clip, degraded: Clip, *, extended: bool) -> float:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", RuntimeWarning)
-            return float(
-                reference_stoi(reference.samples, degraded.samples, reference.rate, extended=extended)
-            )
+            return float(reference_stoi(reference.samples, degraded.samples, reference.rate, extended=extended))
     except RuntimeWarning:
         raise too_short from None
     finally:

@@ -1,0 +1,124 @@
+"""percept: when a signal is degraded, which number tells us what a listener, or a machine, loses?
+
+Layers, each importing only those before it:
+    schema, registry, dsp, stats                        words and arithmetic; no files
+    settings, media, store, weights                     the only place with input and output
+    degradations, codecs, embeddings, metrics, tasks    the choices; one file adds one
+    runner, plots, report                               running and telling
+    stages                                              convert, degrade, embed, score, correlate, report
+    cli                                                 the scripts
+
+In Python:
+    `embed`, `similarity` and `score` answer for single clips what the scripts answer for folders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from percept.schema import Array, Clip, Score, Weights
+
+__version__ = "0.1.0"
+__all__ = ["embed", "score", "similarity"]
+
+WeightsMode = Literal["auto", "pretrained", "untrained"]
+
+
+def embed(waveform: Array, rate: int, embedding: str = "openl3", *, weights: WeightsMode = "auto") -> Array:
+    """The embedding of a clip.
+
+    Args:
+        waveform: float ``[T]`` or ``[C, T]``, full scale 1; channels are averaged.
+        rate: samples per second.
+        embedding: name with options, such as ``"openl3:representation=mel128,size=6144"``.
+        weights: ``"pretrained"`` insists, ``"untrained"`` takes the random control, ``"auto"`` falls back to the
+            control with a warning.
+
+    Returns:
+        float32 ``[F, D]``.
+
+    Raises:
+        percept.schema.PerceptError: unknown embedding, weights that cannot be had, or a clip without an embedding.
+    """
+    from percept import embeddings
+
+    return embeddings.embed(embeddings.load(embedding, _weights(embedding, weights)), _clip(waveform, rate))
+
+
+def similarity(
+    reference: Array,
+    degraded: Array,
+    rate: int,
+    embedding: str = "openl3",
+    *,
+    weights: WeightsMode = "auto",
+) -> float:
+    """Mean frame-wise cosine of the embeddings of two aligned clips, in [-1, 1]; 1 for identical clips.
+
+    Args:
+        reference: float ``[T]`` or ``[C, T]``, full scale 1.
+        degraded: the same shape.
+        rate: samples per second of both.
+        embedding: as in `embed`.
+        weights: as in `embed`.
+
+    Raises:
+        percept.schema.PerceptError: as `embed`; or the clips differ in length.
+    """
+    import numpy as np
+
+    from percept.metrics import SIMILARITIES
+    from percept.schema import Unscorable
+
+    ours, theirs = (embed(w, rate, embedding, weights=weights).astype(np.float64) for w in (reference, degraded))
+    if ours.shape != theirs.shape:
+        raise Unscorable(f"the embeddings differ in shape: {ours.shape} and {theirs.shape}; align the clips first")
+    return SIMILARITIES["similarity"].compute(ours, theirs, np.zeros(ours.shape[1]))
+
+
+def score(
+    reference: Array, degraded: Array, rate: int, measures: Sequence[str] = ("pesq_wb", "stoi")
+) -> dict[str, Score]:
+    """Classical measures of one pair.
+
+    Args:
+        reference: float ``[T]`` or ``[C, T]``, full scale 1.
+        degraded: the same length, aligned.
+        rate: samples per second of both.
+        measures: names, such as ``["pesq_wb", "stoi", "si_sdr"]``; ``--list`` prints them all.
+
+    Returns:
+        Measure to `percept.schema.Score`: value, status and reason. What cannot be scored has status "failed".
+
+    Raises:
+        percept.schema.PerceptError: unknown measure.
+    """
+    from percept import metrics
+
+    pair = _clip(reference, rate), _clip(degraded, rate)
+    return {name: metrics.score(metrics.METRICS[name], *pair) for name in measures}
+
+
+def _clip(waveform: Array, rate: int) -> Clip:
+    import numpy as np
+
+    from percept.dsp import mono
+    from percept.schema import Clip
+
+    return Clip(mono(np.asarray(waveform, dtype=np.float32)), rate)
+
+
+def _weights(embedding: str, mode: WeightsMode) -> Weights:
+    import warnings
+
+    from percept import embeddings, weights
+
+    record, options = embeddings.parse(embedding)
+    found, warning = weights.resolve(
+        record.files(options), mode, weights_dir=None, trust=False, seed=0, quiet=True, title=record.title
+    )
+    if warning:
+        warnings.warn(warning, stacklevel=3)
+    return found

@@ -1,0 +1,158 @@
+"""Step 3 as a whole: score, correlate, publish."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from percept import __version__
+from percept.degradations import DEGRADATIONS
+from percept.runner import Tally
+from percept.schema import Degradation, Measure, Pair, Study
+from percept.settings import TABLES, AnalyzeResults
+from percept.stages import correlate as correlate_stage
+from percept.stages import report as report_stage
+from percept.stages._folders import embedding_folder
+from percept.stages.correlate import correlate
+from percept.stages.score import Scored, score
+from percept.store import Manifest, plain
+
+SCRIPTS = {
+    "convert": "audio_conversion.py",
+    "degrade": "extract_embeddings.py",
+    "embed": "extract_embeddings.py",
+}
+
+
+def analyze(settings: AnalyzeResults) -> Tally:
+    """Score what is not scored yet; correlate and write the results unless they are there already.
+
+    Raises:
+        PerceptError: nothing to analyse, unusable settings, or an unwritable results folder.
+    """
+    scored = score(settings.score, settings.run)
+    results = settings.score.results
+    failures = report_stage.failures(scored.table, _folders(settings))
+    notes, facts = _notes(settings, scored), _facts(settings, scored)
+    wanted = report_stage.study_key(
+        scored.table, failures, plain(settings.correlate), correlate_stage.VERSION, __version__, notes, facts
+    )
+    if report_stage.up_to_date(results, wanted):
+        scored.tally.notes.append("report unchanged")
+        return scored.tally
+    families = _families(scored.pairs)
+    relations = correlate(scored.table, scored.measures, families, settings.correlate)
+    study = Study(
+        scored.table,
+        relations.correlations,
+        relations.comparisons,
+        relations.monotonicity,
+        failures,
+        scored.measures,
+        relations.targets,
+        families,
+        notes,
+        facts,
+        settings.correlate.confidence,
+    )
+    run = {
+        "settings": {
+            "score": plain(settings.score),
+            "correlate": plain(settings.correlate),
+            **_plans(settings),
+        }
+    }
+    report_stage.publish(study, results, wanted, {**run, "facts": dict(facts), "notes": list(notes)})
+    scored.tally.failed += _earlier(failures)
+    return scored.tally
+
+
+def _earlier(failures: Any) -> int:
+    """Failures of stages 1 and 2, which no row of stage 3 counts."""
+    return int(((failures["stage"] == "convert") & (failures["status"] == "failed")).sum())
+
+
+def _families(pairs: Sequence[Pair]) -> dict[str, Degradation | None]:
+    names = dict.fromkeys(pair.family for pair in pairs if pair.family)
+    return {name: DEGRADATIONS.get(name) for name in names}
+
+
+def _folders(settings: AnalyzeResults) -> list[Path]:
+    """The folders of stages 1 and 2, whose failures belong in the report."""
+    if settings.score.pairs:
+        return []
+    plan = Manifest(settings.score.input).planned("embed")
+    names = [item[0] for item in plan.items] if plan else []
+    return [settings.score.input, *(embedding_folder(name, settings.score) for name in names)]
+
+
+def _notes(settings: AnalyzeResults, scored: Scored) -> tuple[str, ...]:
+    untrained = _untrained(scored.measures)
+    notes = []
+    if untrained:
+        notes.append(
+            f"UNTRAINED CONTROL: {' and '.join(untrained)} ran with seeded random weights, because the pretrained ones "
+            "were not to be had or the control was asked for. What follows tells what the networks' structure alone "
+            "does; it says nothing about the trained networks."
+        )
+    if not any(m.embedding for m in scored.measures):
+        notes.append("No embeddings were found, so only classical measures are compared.")
+    if not settings.score.pairs:
+        for record in Manifest(settings.score.input).records():
+            if record.stage == "convert" and record.status == "ok" and record.facts.get("gain_db"):
+                notes.append(
+                    f"{record.item} was lowered by {-record.facts['gain_db']:.2f} dB, as it would have clipped."
+                )
+    windows = scored.table[(scored.table["status"] == "ok") & (scored.table["reason"] != "")]
+    for (measure, reason), rows in windows.groupby(["measure", "reason"], sort=False):
+        notes.append(f"{measure}: {reason} ({len(rows)} values).")
+    return tuple(notes)
+
+
+def _untrained(measures: Sequence[Measure]) -> list[str]:
+    return list(dict.fromkeys(m.embedding for m in measures if m.embedding.endswith("(untrained)")))
+
+
+def _facts(settings: AnalyzeResults, scored: Scored) -> dict[str, str]:
+    facts: dict[str, str] = {}
+    plans = _plans(settings)
+    for program in dict.fromkeys(SCRIPTS.values()):
+        tables = {stage: plans[stage] for stage, script in SCRIPTS.items() if script == program and stage in plans}
+        if tables:
+            facts[f"Command {len(facts) + 1}"] = f"python {program}{_flags(tables)}"
+    own = {"score": plain(settings.score), "correlate": plain(settings.correlate)}
+    facts[f"Command {len(facts) + 1}"] = f"python analyze_results.py{_flags(own)}"
+    for folder in _folders(settings)[1:]:
+        record = next((r for r in Manifest(folder).records() if r.status == "ok"), None)
+        if record:
+            made = record.facts
+            facts[f"Embedding {made['embedding']}"] = (
+                f"{made['options']}; weights {made['weights']} ({made['weights_identity']}); {made['precision']}"
+            )
+    facts["Versions, machine, all settings"] = "run.json; every number's row: measures.csv"
+    return facts
+
+
+def _plans(settings: AnalyzeResults) -> dict[str, dict[str, Any]]:
+    if settings.score.pairs:
+        return {}
+    manifest = Manifest(settings.score.input)
+    return {stage: plan.settings for stage in SCRIPTS if (plan := manifest.planned(stage))}
+
+
+def _flags(tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """The flags that give these settings, where they differ from the defaults."""
+    words: list[str] = []
+    for stage, values in tables.items():
+        default = plain(TABLES[stage]())
+        for field in fields(TABLES[stage]):
+            value = values.get(field.name, default[field.name])
+            if value == default[field.name]:
+                continue
+            words.append(f"--{field.name.replace('_', '-')}")
+            if not isinstance(value, bool):
+                words += map(str, value) if isinstance(value, list) else [str(value)]
+    return "".join(" " + shlex.quote(word) for word in words)

@@ -1,0 +1,72 @@
+"""The findings of a study in words and tables: ``analysis_report.txt``.
+
+Plain text, at most `WIDTH` columns outside tables, no date and no timings, so that two runs on the same data write
+the same report.
+
+Contents: `write`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+from percept.report import _tables
+from percept.report._findings import caveats, findings
+from percept.report._lookups import count, family_title
+from percept.report._words import WIDTH
+from percept.schema import Study
+
+
+def write(study: Study, plots: Mapping[str, str], left_out: Mapping[str, str]) -> str:
+    """The report.
+
+    Args:
+        study: tables and facts.
+        plots: file stem to caption of the plots that were drawn.
+        left_out: file stem to the reason why a plot was not drawn.
+    """
+    sections = [
+        ("", [_title(study)]),
+        ("What was found", findings(study)),
+        ("How sure this is", caveats(study)),
+        ("How closely each measure follows each target", _tables.ranking(study)),
+        ("Within single clips and single degradations", _tables.scopes(study)),
+        ("Which embedding follows better", _tables.comparisons(study)),
+        ("Do measures fall as degradations grow?", _tables.monotonicity(study)),
+        ("Values by condition (mean over clips)", _tables.values(study)),
+        ("Failures", _tables.failures(study)),
+        ("Plots", _plots(plots, left_out)),
+        ("How to reproduce this", [f"{name}: {text}" for name, text in study.facts.items()]),
+    ]
+    return "\n\n".join(_section(heading, body) for heading, body in sections if body) + "\n"
+
+
+def _section(heading: str, body: Sequence[str]) -> str:
+    lines = "\n".join(_wrapped(paragraph) for paragraph in body)
+    return f"{heading}\n{'-' * len(heading)}\n{lines}" if heading else lines
+
+
+def _wrapped(paragraph: str) -> str:
+    if "\n" in paragraph:  # a table: already laid out
+        return paragraph
+    indent = "  " if paragraph.startswith("- ") else ""
+    return textwrap.fill(paragraph, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _title(study: Study) -> str:
+    rows = study.scores.drop_duplicates(["item", "condition"])
+    families = ", ".join(family_title(study, f) for f in study.families) or "degradations of unknown family"
+    targets = " and ".join(study.measure(t).title for t in study.targets) or "no target"
+    summary = textwrap.fill(
+        f"{len(rows)} degraded versions of {count(rows['item'].nunique(), 'clip')} ({families}); "
+        f"{len(study.measures)} measures of each, judged by how well they follow {targets}.",
+        WIDTH,
+    )
+    notes = "".join("\n" + textwrap.fill(f"! {note}", WIDTH, subsequent_indent="  ") for note in study.notes)
+    return f"percept: analysis report\n========================\n{summary}{notes}"
+
+
+def _plots(plots: Mapping[str, str], left_out: Mapping[str, str]) -> list[str]:
+    drawn = [f"- {stem}.png: {caption}" for stem, caption in plots.items()]
+    return drawn + [f"- {stem} was not drawn: {reason}" for stem, reason in left_out.items()]

@@ -1,0 +1,113 @@
+"""What was found, and how sure it is, in sentences."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from percept.report._lookups import correlation, count, direction, main_measures, ranked
+from percept.report._words import change, closeness, interval, number, p_value, percent
+from percept.schema import Measure, Study
+
+VALIDATED_FOR_SPEECH = ("pesq_wb", "pesq_nb", "stoi", "estoi")
+SMALL_SAMPLE_CLIPS = 10
+
+
+def findings(study: Study) -> list[str]:
+    """The findings, each a list item."""
+    lines = []
+    for main in main_measures(study):
+        for target in study.targets:
+            lines.append(_finding(study, main, study.measure(target)))
+    lines += _best(study)
+    lines += [_verdict(study, row) for row in _main_comparisons(study)]
+    violations = study.monotonicity
+    if len(violations):
+        wrong, steps = int(violations["violations"].sum()), int(violations["steps"].sum())
+        lines.append(
+            f"- When a degradation grows by one level, quality falls as it should in {steps - wrong} of {steps} steps "
+            f"({percent(1 - wrong / steps)})." if steps else "- No degradation has two levels to compare."
+        )  # fmt: skip
+    failed = int((study.failures["status"] == "failed").sum()) if len(study.failures) else 0
+    if failed:
+        lines.append(f"- {count(failed, 'item')} failed and took no part; the reasons stand below.")
+    return lines
+
+
+def _finding(study: Study, measure: Measure, target: Measure) -> str:
+    spearman = correlation(study, measure.name, target.name, "spearman")
+    pearson = correlation(study, measure.name, target.name, "pearson")
+    if spearman is None or pearson is None or math.isnan(spearman["r"]):
+        return f"- {measure.title} and {target.title}: too few versions with both values to say anything."
+    word = closeness(spearman["r"] * direction(measure) * direction(target))
+    return (
+        f"- {measure.title} {word} {target.title}: Spearman {interval(spearman)}, Pearson {interval(pearson)}, "
+        f"over {count(spearman['n'], 'version')} of {count(spearman['n_clips'], 'clip')} "
+        f"(adjusted {p_value(spearman['p_adjusted'])})."
+    )
+
+
+def _best(study: Study) -> list[str]:
+    lines = []
+    for target in study.targets:
+        order = ranked(study, target)
+        if len(order) > 1:
+            (first, r_first), (last, r_last) = order[0], order[-1]
+            lines.append(
+                f"- Of all measures, {first.title} follows {study.measure(target).title} most closely "
+                f"(Spearman {number(r_first)}) and {last.title} least ({number(r_last)})."
+            )
+    return lines
+
+
+def _main_comparisons(study: Study) -> list[Any]:
+    """The comparisons of frame-wise similarities by Spearman: one for each pair of embeddings and target."""
+    main = {measure.name for measure in main_measures(study)}
+    rows = study.comparisons
+    rows = rows[rows["first"].isin(main) & rows["second"].isin(main) & (rows["method"] == "spearman")]
+    return list(rows.to_dict("records"))
+
+
+def _verdict(study: Study, row: Mapping[str, Any]) -> str:
+    first, second = study.measure(row["first"]), study.measure(row["second"])
+    target = study.measure(row["target"]).title
+    question = f"- Does {first.title} follow {target} better than {second.title} does? "
+    if math.isnan(row["difference"]):
+        return question + "There are too few versions to tell."
+    difference = f"Spearman differs by {change(row)}"
+    if math.isnan(row["smallest_p"]):
+        return question + f"{difference}, but with one clip nothing can be concluded beyond it."
+    if row["p"] <= 1 - study.confidence:
+        better = "Yes" if row["difference"] > 0 else "No, worse"
+        return question + f"{better}: {difference}, {p_value(row['p'])}."
+    least = f"; {count(row['n_clips'], 'clip')} cannot give less than {number(row['smallest_p'])}"
+    return question + f"This study cannot tell: {difference}, {p_value(row['p'])}{least}."
+
+
+def caveats(study: Study) -> list[str]:
+    """Reasons to doubt the findings, each a list item."""
+    clips = study.scores["item"].nunique()
+    lines = []
+    if clips == 1:
+        lines.append("- One clip only: there are no intervals, and nothing here speaks for other clips.")
+    else:
+        lines.append(
+            f"- Versions of one clip are not independent: intervals ({percent(study.confidence)}) come from resampling "
+            "whole clips, p from permuting versions within clips, and p is adjusted by Holm's method over all measures "
+            "and targets of a table."
+        )  # fmt: skip
+        if clips < SMALL_SAMPLE_CLIPS:
+            lines.append(f"- {clips} clips are few: such intervals tend to be too narrow, a lower bound of the doubt.")
+    if any(target in VALIDATED_FOR_SPEECH for target in study.targets):
+        lines.append(
+            "- PESQ and STOI were made for and validated on speech. On music they are computed all the same; read them "
+            "as signal measures there."
+        )
+    infinite = study.scores[study.scores["value"].abs() == math.inf]
+    if len(infinite):
+        lines.append(
+            f"- {count(len(infinite), 'value')} infinite (degraded equals reference), left out of correlations."
+        )
+    lines.append("- Correlation is not validity: a measure that follows PESQ also follows its mistakes.")
+    return lines

@@ -1,0 +1,62 @@
+"""Questions that several parts of the report ask of a study."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from percept.schema import Measure, Study
+
+
+def correlation(study: Study, predictor: str, target: str, method: str, scope: str = "pooled") -> Any | None:
+    """The row of the correlations table, or None."""
+    table = study.correlations
+    match = (
+        (table["predictor"] == predictor) & (table["target"] == target)
+        & (table["method"] == method) & (table["scope"] == scope)
+    )  # fmt: skip
+    rows = table[match].to_dict("records")
+    return rows[0] if rows else None
+
+
+def direction(measure: Measure) -> float:
+    """1 where higher is better, else -1."""
+    return 1.0 if measure.higher_is_better else -1.0
+
+
+def ranked(study: Study, target: str) -> list[tuple[Measure, float]]:
+    """Measures that are no targets, by pooled Spearman in the direction of quality, best first."""
+    sign = direction(study.measure(target))
+    found = []
+    for measure in study.measures:
+        row = correlation(study, measure.name, target, "spearman") if measure.name not in study.targets else None
+        if row is not None and not math.isnan(row["r"]):
+            found.append((measure, row["r"] * sign * direction(measure)))
+    return sorted(found, key=lambda item: -item[1])
+
+
+def main_measures(study: Study) -> list[Measure]:
+    """The frame-wise similarity of each embedding: the first of its measures."""
+    return [next(m for m in study.measures if m.embedding == title) for title in study.embeddings]
+
+
+def family_title(study: Study, family: str) -> str:
+    """The family's title within a sentence, or its name where it only came with the pairs."""
+    record = study.families.get(family)
+    return record.title.lower() if record else family
+
+
+def count(n: int, word: str) -> str:
+    """``1 clip``, ``2 clips``."""
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+
+
+def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Aligned columns under a ruled heading; the first to the left, numbers to the right."""
+    cells = [list(heading), *(list(row) for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(heading))]
+    lines = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
+             for row in cells]  # fmt: skip
+    lines.insert(1, "  ".join("-" * w for w in widths))
+    return "\n".join(line.rstrip() for line in lines)

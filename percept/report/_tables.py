@@ -1,0 +1,125 @@
+"""The tables of the report, each a list of paragraphs."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+
+from percept.report._lookups import correlation, family_title, main_measures, ranked, table
+from percept.report._words import WIDTH, change, interval, number, p_value
+from percept.schema import Study
+
+
+def ranking(study: Study) -> list[str]:
+    """How closely each measure follows each target, pooled, best first."""
+    body = []
+    for target in study.targets:
+        rows = []
+        for measure, _ in ranked(study, target):
+            found = [correlation(study, measure.name, target, m) for m in ("pearson", "spearman", "kendall")]
+            cells = [interval(row) if row is not None else "" for row in found]
+            last = found[1] if found[1] is not None else {}
+            rows.append([measure.title, *cells, str(last.get("n", "")), p_value(last.get("p_adjusted", math.nan))[4:]])
+        heading = [study.measure(target).title, "Pearson", "Spearman", "Kendall", "n", "p (adj.)"]
+        body.append(table(heading, rows) + "\n")
+    if body:
+        body.append(
+            "Pooled over all versions; the interval in brackets; best first, counting a falling distance as following. "
+            "p is that of Spearman's coefficient."
+        )
+    return body
+
+
+def scopes(study: Study) -> list[str]:
+    """One row a scope: how the main similarity of each embedding follows each target there."""
+    found = study.correlations
+    scopes = [scope for scope in dict.fromkeys(found["scope"]) if scope != "pooled"]
+    columns = [(measure, study.measure(target)) for measure in main_measures(study) for target in study.targets]
+    if not scopes or not columns:
+        return []
+    rows = []
+    for scope in scopes[:24]:
+        cells = [correlation(study, m.name, t.name, "spearman", scope) for m, t in columns]
+        n = max((cell["n"] for cell in cells if cell is not None), default=0)
+        rows.append([scope, str(n), *(interval(cell) if cell is not None else "" for cell in cells)])
+    more = [f"{len(scopes) - 24} more scopes stand in correlations.csv."] if len(scopes) > 24 else []
+    heading = ["Spearman", "n", *(f"{m.embedding} / {t.title}" for m, t in columns)]
+    return [
+        table(heading, rows),
+        "",
+        *more,
+        "A scope of one clip has no interval: there is nothing to resample.",
+    ]
+
+
+def comparisons(study: Study) -> list[str]:
+    """Which of two embeddings follows a target better."""
+    rows = [
+        [
+            study.measure(row["first"]).title, study.measure(row["second"]).title, study.measure(row["target"]).title,
+            row["method"], change(row), p_value(row["p"])[4:], number(row["smallest_p"]),
+        ]
+        for row in study.comparisons.to_dict("records")
+    ]  # fmt: skip
+    if not rows:
+        return []
+    text = (
+        "Difference of the correlations with the target (positive: the first follows better); p by swapping the two "
+        "for whole clips; least p is the smallest that this many clips can give."
+    )
+    return [
+        table(["first", "second", "target", "method", "difference", "p", "least p"], rows),
+        "\n" + "\n".join(textwrap.wrap(text, WIDTH)),
+    ]
+
+
+def monotonicity(study: Study) -> list[str]:
+    """In how many steps of growing severity each measure fell, and where one rose."""
+    trends = study.monotonicity
+    if not len(trends):
+        return []
+    rows = []
+    for measure in study.measures:
+        own = trends[trends["measure"] == measure.name]
+        cells = []
+        for family in dict.fromkeys(trends["family"]):
+            part = own[own["family"] == family]
+            steps, wrong = int(part["steps"].sum()), int(part["violations"].sum())
+            cells.append(f"{steps - wrong}/{steps}" if steps else "–")
+        rows.append([measure.title, *cells])
+    families = [family_title(study, family) for family in dict.fromkeys(trends["family"])]
+    bad = trends[trends["violations"] > 0]
+    listed = [
+        f"- {study.measure(row['measure']).title}, {row['clip']}, {family_title(study, row['family'])}: {row['where']}"
+        for row in bad.head(40).to_dict("records")
+    ]
+    more = [f"- ... and {len(bad) - 40} more in monotonicity.csv"] if len(bad) > 40 else []
+    heading = ["steps that fall", *families]
+    told = ["Quality rose from the milder to the harsher level in:"] if listed else ["No measure ever rose."]
+    return [table(heading, rows), "", *told, *listed, *more]
+
+
+def values(study: Study) -> list[str]:
+    """Means over clips by condition."""
+    shown = main_measures(study) + [study.measure(t) for t in study.targets]
+    shown += [m for m in study.measures if m.name == "si_sdr"]
+    means = study.scores.groupby(["condition", "measure"], sort=False)["value"].mean()
+    rows = []
+    for condition in dict.fromkeys(study.scores["condition"]):
+        values = [means.get((condition, m.name), math.nan) for m in shown]
+        rows.append([condition, *(number(value) for value in values)])
+    if len(rows) > 60:
+        return [f"{len(rows)} conditions: see evaluation_results.csv."]
+    return [table(["condition", *(m.label for m in shown)], rows)]
+
+
+def failures(study: Study) -> list[str]:
+    """Counts of what has no value, by reason."""
+    if not len(study.failures):
+        return ["None: every item has a value."]
+    counts = study.failures.value_counts(["stage", "status", "reason"], sort=False).reset_index(name="items")
+    rows = [
+        [str(row["stage"]), str(row["status"]), str(row["items"]), str(row["reason"])]
+        for row in counts.to_dict("records")
+    ]
+    return [table(["stage", "status", "items", "reason"], rows), "", "Each stands with its clip in failures.csv."]

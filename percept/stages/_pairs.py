@@ -1,0 +1,192 @@
+"""Where the pairs to score come from: the folders of stages 1 and 2, or a CSV of somebody else's audio."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from percept.degradations import DEGRADATIONS
+from percept.embeddings import EMBEDDINGS
+from percept.registry import nearest
+from percept.schema import CLEAN, Pair, PerceptError
+from percept.settings import Score
+from percept.stages._folders import clips, embedding_folder, versions
+from percept.store import Manifest, Record
+
+TEXT_COLUMNS = ("reference", "degraded", "clip", "condition", "family", "level")
+
+
+def from_folders(settings: Score) -> tuple[list[Pair], dict[str, str]]:
+    """The pairs that the last runs of stages 1 and 2 made.
+
+    Returns:
+        The pairs, and column prefix to heading of every embedding: ``{"openl3_untrained": "OpenL3 (untrained)"}``.
+
+    Raises:
+        PerceptError: no clips, or no degraded versions.
+    """
+    source = Manifest(settings.input)
+    clean = {clip.item: clip for clip in clips(source)}
+    degraded = [version for version in versions(source) if version.condition]
+    if not degraded:
+        raise PerceptError(
+            f"the folder {settings.input} holds clips but no degraded versions of them: run extract_embeddings.py first"
+        )
+    plan = source.planned("embed")
+    folders = [Manifest(embedding_folder(item[0], settings)) for item in plan.items] if plan else []
+    headings: dict[str, str] = {}
+    for folder in folders:
+        headings |= _headings(folder)
+    return [_pair(settings.input, clean[version.item], version, folders) for version in degraded], headings
+
+
+def _headings(folder: Manifest) -> dict[str, str]:
+    plan = folder.planned("embed")
+    for clip, condition in plan.items if plan else []:
+        record = folder.find("embed", clip, condition)
+        if record:
+            entry = EMBEDDINGS[record.facts["embedding"]]
+            return {entry.prefix(record.facts["weights"]): entry.heading(record.facts["weights"])}
+    return {}
+
+
+def _pair(folder: Path, clean: Record, version: Record, embedded: list[Manifest]) -> Pair:
+    family, level = version.facts["family"], version.facts["level"]
+    paths, problems = {}, {}
+    for manifest in embedded:
+        for prefix in _headings(manifest):
+            ours = manifest.find("embed", clean.item, CLEAN)
+            theirs = manifest.find("embed", version.item, version.condition)
+            problem = _problem(manifest, ours, theirs)
+            if problem or ours is None or theirs is None:
+                problems[prefix] = problem
+            else:
+                paths[prefix] = (manifest.folder / ours.path, manifest.folder / theirs.path)
+    return Pair(
+        version.item,
+        version.condition,
+        family,
+        level,
+        DEGRADATIONS[family].unit,
+        folder / clean.path if clean.path else None,
+        folder / version.path if version.path else None,
+        paths,
+        problem=version.reason if version.status != "ok" else "",
+        problems=problems,
+    )
+
+
+def _problem(manifest: Manifest, ours: Record | None, theirs: Record | None) -> str:
+    if ours is None or theirs is None:
+        return "it was not embedded; run extract_embeddings.py again"
+    for record in (ours, theirs):
+        if record.status != "ok":
+            return record.reason
+        if not manifest.whole(record):
+            return f"{record.path} is damaged or missing; run extract_embeddings.py again"
+    made_with = [{name: r.facts[name] for name in ("options", "weights_identity")} for r in (ours, theirs)]
+    if made_with[0] != made_with[1]:
+        return "reference and degraded embeddings were made with different settings; run extract_embeddings.py again"
+    return ""
+
+
+def from_csv(path: Path) -> tuple[list[Pair], dict[str, str]]:
+    """The pairs of a CSV file; paths in it are relative to the file.
+
+    Returns:
+        As `from_folders`. Columns ``<name>_reference`` and ``<name>_degraded`` make the embedding ``<name>``; every
+        further column that holds numbers becomes a target.
+
+    Raises:
+        PerceptError: no such file, no rows, a missing column, a level that is no number, a pair named twice.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            columns, rows = list(reader.fieldnames or []), list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise PerceptError(f"cannot read the pairs file {path}: {error}") from None
+    for name in ("reference", "degraded"):
+        if name not in columns:
+            raise PerceptError(f"{path} has no column '{name}'{nearest(name, columns)}")
+    if not rows:
+        raise PerceptError(f"{path} has no rows below its header")
+    names = _embedding_names(path, columns)
+    used = {*TEXT_COLUMNS, *(f"{n}_{side}" for n in names for side in ("reference", "degraded"))}
+    extra = [c for c in columns if c not in used and _numeric(rows, c)]
+    pairs = [_row(path, number, row, names, extra) for number, row in enumerate(rows, start=2)]
+    _refuse_repeats(path, pairs)
+    return pairs, {name: _heading(name) for name in names}
+
+
+def _embedding_names(path: Path, columns: list[str]) -> list[str]:
+    names = [c.removesuffix("_reference") for c in columns if c.endswith("_reference")]
+    for name in names:
+        if f"{name}_degraded" not in columns:
+            raise PerceptError(f"{path} has a column '{name}_reference' but no '{name}_degraded'")
+    return names
+
+
+def _heading(name: str) -> str:
+    base = name.removesuffix("_untrained")
+    if base in EMBEDDINGS:
+        return EMBEDDINGS[base].heading("untrained" if base != name else "pretrained")
+    return name
+
+
+def _numeric(rows: list[dict[str, str]], column: str) -> bool:
+    values = [row[column] for row in rows if (row[column] or "").strip()]
+    return bool(values) and all(_number(value) is not None for value in values)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _row(path: Path, number: int, row: dict[str, str], names: list[str], extra: list[str]) -> Pair:
+    def cell(column: str) -> str:
+        return (row.get(column) or "").strip()
+
+    def file(column: str) -> Path:
+        return path.parent / cell(column)
+
+    if cell("level") and _number(cell("level")) is None:
+        raise PerceptError(f"{path}, line {number}: the level '{cell('level')}' is not a number")
+    family = cell("family")
+    present = [n for n in names if cell(f"{n}_reference") and cell(f"{n}_degraded")]
+    absent = {n: "the pairs file names no embedding for this pair" for n in names if n not in present}
+    return Pair(
+        cell("clip") or Path(cell("reference")).stem,
+        cell("condition") or Path(cell("degraded")).stem,
+        family,
+        _number(cell("level")),
+        DEGRADATIONS[family].unit if family in DEGRADATIONS else "",
+        file("reference"),
+        file("degraded"),
+        {n: (file(f"{n}_reference"), file(f"{n}_degraded")) for n in present},
+        _targets(row, extra),
+        problem="" if cell("reference") and cell("degraded") else f"line {number} names no reference or no degraded",
+        problems=absent,
+    )
+
+
+def _targets(row: Mapping[str, str], extra: list[str]) -> dict[str, float]:
+    return {column: value for column in extra if (value := _number(row[column])) is not None}
+
+
+def _refuse_repeats(path: Path, pairs: list[Pair]) -> None:
+    lines: dict[tuple[str, str], int] = {}
+    for number, pair in enumerate(pairs, start=2):
+        name = (pair.clip, pair.condition)
+        if name in lines:
+            raise PerceptError(
+                f"{path}: lines {lines[name]} and {number} are both clip '{pair.clip}', condition '{pair.condition}'; "
+                "give each its own condition"
+            )
+        lines[name] = number

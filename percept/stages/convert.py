@@ -1,0 +1,140 @@
+"""Stage 1: any audio to mono clips of one rate, 16-bit PCM."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from percept import dsp, media
+from percept.runner import Tally, Task, perform, warn
+from percept.schema import CLEAN, Clip, PerceptError, Unreadable
+from percept.settings import Convert, Run
+from percept.stages._folders import audio_name
+from percept.store import Manifest, Plan, Record, digest, key, plain, writing
+
+VERSION = 1
+FULL_SCALE = (dsp.PCM16_STEPS - 1) / dsp.PCM16_STEPS
+"""The largest positive value that 16-bit audio holds."""
+
+
+def convert(settings: Convert, run: Run) -> Tally:
+    """Convert every audio file below the input to ``<clip>_clean.wav``.
+
+    Args:
+        settings: folders and rate.
+        run: how to run.
+
+    Returns:
+        Counts; its notes tell renamed clips, files that hold no audio, and lowered levels.
+
+    Raises:
+        PerceptError: the input does not exist or holds no audio, the output cannot be written or is the input.
+    """
+    files, ignored = _inputs(settings)
+    manifest = Manifest(settings.output).open()
+    names = _names(files, settings.input)
+    notes = [f"{path} is called '{name}': another file has the same stem" for path, name in names if name != path.stem]
+    if ignored:
+        notes.append(f"{len(ignored)} files without audio passed over ({', '.join(p.name for p in ignored[:3])}, ...)")
+    manifest.plan(Plan("convert", [[name] for _, name in names], plain(settings)))
+    tally, tasks = Tally(), []
+    for path, name in names:
+        task = _task(manifest, path, name, settings)
+        record = manifest.reusable(task.records[0].name, task.records[0].key)
+        if record:
+            tally.add(record.status, cached=True)
+        else:
+            tasks.append(task)
+    tally += perform(tasks, processes=run.jobs, title="convert", quiet=run.quiet)
+    tally.notes += notes + _lowered(manifest, [name for _, name in names])
+    return tally
+
+
+def _inputs(settings: Convert) -> tuple[list[Path], list[Path]]:
+    source = settings.input
+    if not source.exists():
+        raise PerceptError(f"the input {source} does not exist; name a folder or an audio file with --input")
+    if source.is_dir() and settings.output.resolve() == source.resolve():
+        raise PerceptError(f"--output {settings.output} is the input folder, which is never written to; name another")
+    if not 1000 <= settings.rate <= 768000:
+        raise PerceptError(f"--rate {settings.rate} is not a sample rate: expected 1000 to 768000 Hz, usually 16000")
+    inside = settings.output.resolve()
+    files = [path for path in media.find(source) if inside not in path.resolve().parents]
+    ignored = [path for path in files if path.suffix.lower() in media.DOCUMENT_ENDINGS and not media.holds_audio(path)]
+    audio = [path for path in files if path not in ignored]
+    if not audio:
+        raise PerceptError(f"no audio found in {source}: expected files that libsndfile reads (WAV, FLAC, OGG, MP3)")
+    return audio, ignored
+
+
+def _names(files: list[Path], source: Path) -> list[tuple[Path, str]]:
+    """A name for each file: its stem, or, where stems collide, its path below the input with the ending."""
+    stems = Counter(path.stem.casefold() for path in files)
+    named = []
+    for path in files:
+        below = path.relative_to(source) if source.is_dir() else Path(path.name)
+        parts = (*below.parent.parts, below.stem, below.suffix.removeprefix("."))
+        unique = stems[path.stem.casefold()] == 1
+        named.append((path, path.stem if unique else "_".join(part for part in parts if part)))
+    taken = Counter(name.casefold() for _, name in named)
+    return [(path, name if taken[name.casefold()] == 1 else f"{name}_{digest(path)[:8]}") for path, name in named]
+
+
+def _task(manifest: Manifest, path: Path, name: str, settings: Convert) -> Task:
+    try:
+        content = digest(path)
+    except OSError as error:
+        content = f"unreadable: {error}"
+    target = audio_name(name, CLEAN)
+    record = Record("convert", name, path=target, key=key("convert", VERSION, content, settings.rate))
+    return Task(manifest, (record,), _convert, (path, manifest.folder / target, settings.rate))
+
+
+def _convert(source: Path, target: Path, rate: int) -> list[dict[str, Any]]:
+    original, header = media.read(source)
+    samples = dsp.at_rate(Clip(dsp.mono(original.samples), original.rate), rate).samples
+    if samples.size == 0:
+        raise Unreadable(f"too short: {header.frames} samples at {header.rate} Hz leave none at {rate} Hz")
+    peak = dsp.peak(samples)
+    # Band-limiting overshoots at steep edges; the whole clip is lowered rather than clipped, and the gain is told.
+    gain = min(1.0, FULL_SCALE / peak) if peak else 1.0
+    clip = Clip((samples * gain).astype(samples.dtype), rate)
+    with writing(target) as temporary:
+        media.write_pcm16(temporary, clip)
+    facts = {
+        "source": str(source),
+        "source_digest": digest(source),
+        "source_format": f"{header.format} {header.subtype}",
+        "source_rate": header.rate,
+        "source_channels": header.channels,
+        "source_seconds": original.seconds,
+        "source_peak_db": _db(dsp.peak(original.samples)),
+        "source_loudness_lufs": dsp.loudness(original),
+        "rate": rate,
+        "audio_seconds": clip.seconds,
+        "peak_db": _db(dsp.peak(clip.samples)),
+        "loudness_lufs": dsp.loudness(clip),
+        "gain_db": _db(gain),
+    }
+    return [{"digest": digest(target), "facts": facts}]
+
+
+def _db(amplitude: float) -> float | None:
+    return round(20 * math.log10(amplitude), 4) if amplitude > 0 else None
+
+
+def _lowered(manifest: Manifest, names: list[str]) -> list[str]:
+    """What to tell about clips that would have clipped, or that are silent."""
+    notes = []
+    for name in names:
+        record = manifest.find("convert", name)
+        facts = record.facts if record and record.status == "ok" else {}
+        if facts.get("gain_db"):
+            notes.append(f"{name} was lowered by {-facts['gain_db']:.2f} dB: it would have clipped after resampling")
+        if facts and facts["peak_db"] is None:
+            notes.append(f"{name} is silent")
+    for note in notes:
+        warn(note)
+    return notes

@@ -1,0 +1,252 @@
+"""Stage 3b: how well each measure follows each target, and whether measures fall as degradations grow.
+
+Scopes:
+    ``pooled``: all versions of all clips. ``within clips``: the same after each clip's mean (for rank methods: of its
+    ranks) is subtracted, so that differences between clips count neither for nor against. ``clip:<name>`` and
+    ``family:<name>``: those rows alone.
+Rows whose value is missing or infinite take no part; `n` tells how many did.
+Holm's correction runs over all predictors and targets of one scope and method.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from percept import stats
+from percept.schema import (
+    COMPARISONS_COLUMNS,
+    CORRELATIONS_COLUMNS,
+    MONOTONICITY_COLUMNS,
+    Array64,
+    Degradation,
+    Measure,
+    PerceptError,
+)
+from percept.settings import Correlate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERSION = 1
+WITHIN = "within clips"
+FEWEST_ROWS = 3
+TOLERANCE = 1e-9
+"""Steps of a measure smaller than this are rounding, not improvement."""
+
+
+@dataclass(frozen=True)
+class Relations:
+    """The three tables of stage 3b: columns `CORRELATIONS_COLUMNS`, `COMPARISONS_COLUMNS`, `MONOTONICITY_COLUMNS`."""
+
+    correlations: pd.DataFrame
+    comparisons: pd.DataFrame
+    monotonicity: pd.DataFrame
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Wide:
+    """One value a measure and row, with the labels of the rows."""
+
+    values: Mapping[str, Array64]
+    clips: Any
+    families: Any
+    levels: Array64
+
+
+def correlate(
+    scores: pd.DataFrame,
+    measures: Sequence[Measure],
+    families: Mapping[str, Degradation | None],
+    settings: Correlate,
+) -> Relations:
+    """Relate all measures with each other.
+
+    Args:
+        scores: the long table.
+        measures: what its measures mean.
+        families: the degradations of its rows.
+        settings: targets, resamples, permutations, confidence, seed.
+
+    Raises:
+        PerceptError: settings out of range.
+    """
+    import pandas as pd
+
+    _check(settings)
+    wide = _wide(scores, measures)
+    given = [m.name for m in measures if m.group == "given"]
+    targets = tuple(dict.fromkeys(t for t in (*settings.targets, *given) if t in wide.values))
+    correlations = [row for scope in _scopes(wide) for row in _associations(wide, scope, targets, settings)]
+    comparisons = _comparisons(wide, measures, targets, settings)
+    trends = _trends(wide, measures, families)
+    return Relations(
+        pd.DataFrame(correlations, columns=list(CORRELATIONS_COLUMNS)),
+        pd.DataFrame(comparisons, columns=list(COMPARISONS_COLUMNS)),
+        pd.DataFrame(trends, columns=list(MONOTONICITY_COLUMNS)),
+        targets,
+    )
+
+
+def _check(settings: Correlate) -> None:
+    if not 0.5 <= settings.confidence < 1:
+        raise PerceptError(
+            f"--confidence {settings.confidence:g} is out of range: expected 0.5 to below 1, usually 0.95"
+        )
+    for name in ("resamples", "permutations"):
+        if getattr(settings, name) < 100:
+            raise PerceptError(f"--{name} {getattr(settings, name)} is too few: expected at least 100")
+
+
+def _wide(scores: pd.DataFrame, measures: Sequence[Measure]) -> _Wide:
+    rows = scores.drop_duplicates(["item", "condition"])
+    index = list(zip(rows["item"], rows["condition"], strict=True))
+    values = {}
+    for measure in measures:
+        own = scores[scores["measure"] == measure.name]
+        by_row = dict(zip(zip(own["item"], own["condition"], strict=True), own["value"], strict=True))
+        column = np.array([by_row.get(row, math.nan) for row in index], dtype=np.float64)
+        values[measure.name] = np.where(np.isfinite(column), column, math.nan)
+    return _Wide(values, rows["item"].to_numpy(str), rows["family"].to_numpy(str), rows["level"].to_numpy(np.float64))
+
+
+def _scopes(wide: _Wide) -> Iterator[tuple[str, Any]]:
+    """Name and row mask of every scope with enough rows to correlate."""
+    everything = np.ones(len(wide.clips), dtype=bool)
+    yield "pooled", everything
+    if len(set(wide.clips)) > 1:
+        yield WITHIN, everything
+        for clip in dict.fromkeys(wide.clips):
+            if (mask := wide.clips == clip).sum() >= FEWEST_ROWS:
+                yield f"clip:{clip}", mask
+    if len(set(wide.families)) > 1:
+        for family in dict.fromkeys(wide.families):
+            if family and (mask := wide.families == family).sum() >= FEWEST_ROWS:
+                yield f"family:{family}", mask
+
+
+def _associations(
+    wide: _Wide, scope: tuple[str, Any], targets: Sequence[str], settings: Correlate
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    pairs = [(predictor, target) for predictor in wide.values for target in targets if predictor != target]
+    for method in stats.METHODS:
+        tests = [_associate(wide, scope, pair, method, settings) for pair in pairs]
+        adjusted = stats.holm(np.array([test["p"] for test in tests], dtype=np.float64))
+        rows += [{**test, "p_adjusted": p} for test, p in zip(tests, adjusted, strict=True)]
+    return rows
+
+
+def _associate(
+    wide: _Wide, scope: tuple[str, Any], pair: tuple[str, str], method: str, settings: Correlate
+) -> dict[str, Any]:
+    name, mask = scope
+    x, y, clips = wide.values[pair[0]][mask], wide.values[pair[1]][mask], wide.clips[mask]
+    if name == WITHIN:
+        x, y = _centred(x, y, clips, method)
+    found = stats.association(
+        x,
+        y,
+        clips,
+        method,
+        generator=_generator(settings.seed, *pair, name, method),
+        resamples=settings.resamples,
+        permutations=settings.permutations,
+        confidence=settings.confidence,
+    )
+    return {"predictor": pair[0], "target": pair[1], "scope": name, "method": method, **asdict(found)}
+
+
+def _centred(x: Array64, y: Array64, clips: Any, method: str) -> tuple[Array64, Array64]:
+    """Both columns less each clip's mean, over the rows where both are there; ranks first for rank methods."""
+    from scipy.stats import rankdata
+
+    both = np.isfinite(x) & np.isfinite(y)
+    centred = np.full((2, len(x)), math.nan)
+    for clip in dict.fromkeys(clips):
+        rows = both & (clips == clip)
+        for out, column in zip(centred, (x, y), strict=True):
+            own = column[rows] if method == "pearson" else rankdata(column[rows])
+            out[rows] = own - own.mean() if own.size else own
+    return centred[0], centred[1]
+
+
+def _generator(seed: int, *names: str) -> np.random.Generator:
+    text = "\0".join((str(seed), *names))
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16]))
+
+
+def _comparisons(
+    wide: _Wide, measures: Sequence[Measure], targets: Sequence[str], settings: Correlate
+) -> list[dict[str, Any]]:
+    """Every pair of embeddings under the same comparison: does the first follow the target better?"""
+    embeddings = list(dict.fromkeys(m.embedding for m in measures if m.embedding))
+    by_kind: dict[str, dict[str, Measure]] = {}
+    for measure in measures:
+        if measure.embedding:
+            by_kind.setdefault(measure.title.removeprefix(measure.embedding), {})[measure.embedding] = measure
+    rows = []
+    for first, second in combinations(embeddings, 2):
+        for own in by_kind.values():
+            for target in targets:
+                for method in ("pearson", "spearman"):
+                    rows.append(_comparison(wide, (own[first], own[second]), target, method, settings))
+    return rows
+
+
+def _comparison(
+    wide: _Wide, pair: tuple[Measure, Measure], target: str, method: str, settings: Correlate
+) -> dict[str, Any]:
+    first, second = pair
+    values = wide.values
+    found = stats.compare(
+        values[first.name], values[second.name], values[target], wide.clips, method,
+        generator=_generator(settings.seed, first.name, second.name, target, method),
+        signs=(_sign(first), _sign(second)),
+        resamples=settings.resamples,
+        permutations=settings.permutations,
+        confidence=settings.confidence,
+    )  # fmt: skip
+    names = {
+        "first": first.name,
+        "second": second.name,
+        "target": target,
+        "scope": "pooled",
+        "method": method,
+    }
+    return {**names, **asdict(found)}
+
+
+def _sign(measure: Measure) -> float:
+    return 1.0 if measure.higher_is_better else -1.0
+
+
+def _trends(
+    wide: _Wide, measures: Sequence[Measure], families: Mapping[str, Degradation | None]
+) -> list[dict[str, Any]]:
+    rows = []
+    for measure in measures:
+        for family, record in families.items():
+            for clip in dict.fromkeys(wide.clips):
+                mask = (wide.clips == clip) & (wide.families == family) & np.isfinite(wide.levels)
+                if record is None or mask.sum() < 2:
+                    continue
+                rows.append(_trend(measure, record, str(clip), wide.levels[mask], wide.values[measure.name][mask]))
+    return rows
+
+
+def _trend(measure: Measure, family: Degradation, clip: str, levels: Array64, values: Array64) -> dict[str, Any]:
+    severity = np.array([family.severity(level) for level in levels])
+    trend = stats.monotonicity(severity, values, higher_is_better=measure.higher_is_better, tolerance=TOLERANCE)
+    where = "; ".join(f"{levels[a]:g} → {levels[b]:g}" for a, b in trend.violations)
+    return {
+        "measure": measure.name, "family": family.name, "clip": clip, "steps": trend.steps,
+        "violations": len(trend.violations), "tau": trend.tau, "where": where,
+    }  # fmt: skip

@@ -1,0 +1,151 @@
+"""Stage 2b: embeddings of every version of every clip, cached as ``.npy`` files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from percept import embeddings, media, weights
+from percept.runner import Tally, Task, perform, warn
+from percept.schema import CLEAN, PerceptError, Weights
+from percept.settings import Embed, Run
+from percept.stages._folders import embedding_folder, versions
+from percept.store import Manifest, Plan, Record, digest, key, plain, writing
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """An embedding with its options and weights, ready to be sent to a worker."""
+
+    name: str
+    version: int
+    spec: str
+    weights: Weights
+    precision: Literal["float32", "bfloat16"]
+    device: str
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What the manifest says of every artefact made with it."""
+        return {
+            "embedding": self.name,
+            "options": self.spec,
+            "weights": self.weights.kind,
+            "weights_identity": self.weights.identity,
+            "precision": self.precision,
+        }
+
+
+def embed(settings: Embed, run: Run, *, audio: Path, seed: int) -> Tally:
+    """Embed every version of every clip in the folder `audio`.
+
+    Args:
+        settings: which embeddings, weights, device.
+        run: how to run.
+        audio: folder that stages 1 and 2a filled.
+        seed: seed of the untrained control's weights.
+
+    Returns:
+        Counts; its notes name the embeddings that run as untrained controls.
+
+    Raises:
+        PerceptError: unknown embedding or option, weights that cannot be had, no clips, unwritable folder.
+    """
+    source = Manifest(audio)
+    found = versions(source)
+    chosen, notes = _choose(settings, run, seed)
+    source.open().plan(Plan("embed", [[c.name, c.spec] for c in chosen], plain(settings)))
+    tally, tasks = Tally(notes=notes), []
+    for choice in chosen:
+        manifest = Manifest(embedding_folder(choice.name, settings)).open()
+        manifest.plan(Plan("embed", [[version.item, version.condition or CLEAN] for version in found]))
+        for version in found:
+            task = _task(manifest, audio, version, choice)
+            record = task.records[0]
+            if version.status != "ok":
+                _skip(manifest, record, f"there is no audio: {version.reason}")
+                tally.add("skipped")
+            elif old := manifest.reusable(record.name, record.key):
+                tally.add(old.status, cached=True)
+            else:
+                tasks.append(task)
+    if not tasks:
+        return tally
+    return tally + _perform(tasks, chosen, settings, run)
+
+
+def _choose(settings: Embed, run: Run, seed: int) -> tuple[list[Chosen], list[str]]:
+    chosen, notes = [], []
+    for spec in settings.embeddings:
+        record, options = embeddings.parse(spec)
+        found, warning = weights.resolve(
+            record.files(options),
+            settings.weights,
+            weights_dir=settings.weights_dir,
+            trust=settings.trust_weights,
+            seed=seed,
+            quiet=run.quiet,
+            title=record.title,
+        )
+        if warning:
+            warn(warning)
+        if found.kind == "untrained":
+            notes.append(f"{record.heading(found.kind)} is a control with random weights, not a trained ear")
+        full = f"{record.name}:{embeddings.describe(options)}"
+        chosen.append(Chosen(record.name, record.version, full, found, settings.precision, settings.device))
+    return chosen, notes
+
+
+def _task(manifest: Manifest, audio: Path, version: Record, choice: Chosen) -> Task:
+    condition = version.condition or CLEAN
+    target = f"{version.item}_{condition}.npy"
+    draft = Record(
+        "embed",
+        version.item,
+        condition,
+        path=target,
+        key=key("embed", VERSION, version.digest, choice.version, choice.facts),
+        facts=dict(choice.facts),
+    )
+    return Task(manifest, (draft,), _embed, (audio / version.path, manifest.folder / target, choice))
+
+
+def _skip(manifest: Manifest, draft: Record, reason: str) -> None:
+    skipped = Record(**{**draft.__dict__, "path": "", "status": "skipped", "reason": reason})
+    if manifest.find(*draft.name) != skipped:
+        manifest.append(skipped)
+
+
+def _perform(tasks: list[Task], chosen: list[Chosen], settings: Embed, run: Run) -> Tally:
+    device = _device(settings.device)
+    for choice in chosen:  # a damaged or foreign weight file is told once, before any work
+        embeddings.load(choice.spec, choice.weights, precision=choice.precision, device=device)
+    processes = 1 if device == "cuda" else run.jobs
+    return perform(tasks, processes=processes, title="embed", quiet=run.quiet)
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise PerceptError("--device cuda: torch finds no CUDA device; use --device cpu, or auto")
+    # One thread a process: work is spread over processes, and sums are added in one order on every machine.
+    torch.set_num_threads(1)
+    return "cuda" if there and wanted != "cpu" else "cpu"
+
+
+def _embed(source: Path, target: Path, choice: Chosen) -> list[dict[str, Any]]:
+    clip = media.read_mono(source)
+    device = _device(choice.device)
+    embedder = embeddings.load(choice.spec, choice.weights, device=device, precision=choice.precision)
+    frames = embeddings.embed(embedder, clip)
+    with writing(target) as temporary, temporary.open("wb") as file:
+        np.save(file, frames, allow_pickle=False)
+    facts = {"frames": frames.shape[0], "dimension": frames.shape[1], "device": device}
+    return [{"digest": digest(target), "facts": facts}]

@@ -1,0 +1,175 @@
+"""Stage 3c: the results folder: tables, plots, the report in words, and how the run was made."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from percept import plots, report
+from percept.schema import CLEAN, FAILURES_COLUMNS, PerceptError, Study
+from percept.store import Manifest, Record, digest, key, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERSION = 1
+NAME = ("report", "study", "", "")
+PACKAGES = (
+    "numpy", "scipy", "pandas", "torch", "librosa", "soundfile", "soxr", "pesq", "pystoi", "pyloudnorm", "h5py",
+    "matplotlib", "seaborn", "joblib",
+)  # fmt: skip
+
+
+def study_key(scores: pd.DataFrame, failures: pd.DataFrame, *parts: Any) -> str:
+    """A hash of everything that tables, plots and report are made from."""
+    return key("report", VERSION, scores.to_csv(), failures.to_csv(), *parts)
+
+
+def up_to_date(results: Path, wanted: str) -> bool:
+    """Whether the folder holds, whole, the report of exactly this study."""
+    record = Manifest(results).find(*NAME)
+    if record is None or record.key != wanted:
+        return False
+    files: dict[str, str] = record.facts["files"]
+    return all((results / name).is_file() and digest(results / name) == value for name, value in files.items())
+
+
+def publish(study: Study, results: Path, wanted: str, run: Mapping[str, Any]) -> list[str]:
+    """Write the results folder, and remove plots of an earlier study that this one does not have.
+
+    Args:
+        study: what to tell.
+        results: the folder.
+        wanted: `study_key`, noted so that an unchanged study is not written again.
+        run: what goes to ``run.json`` beside versions and machine.
+
+    Returns:
+        Names of the files written.
+
+    Raises:
+        PerceptError: the folder cannot be written.
+    """
+    manifest = Manifest(results).open()
+    try:
+        names = _tables(study, results)
+        drawn, left_out = plots.draw(study, results)
+        names += [f"{stem}.{ending}" for stem in drawn for ending in ("png", "svg")]
+        write_text(results / "analysis_report.txt", report.write(study, drawn, left_out))
+        write_text(results / "run.json", json.dumps({**run, **_environment()}, indent=2, default=str) + "\n")
+    except OSError as error:
+        raise PerceptError(
+            f"cannot write to {results}: {error.strerror}; free some space and start the same command again"
+        ) from None
+    names += ["analysis_report.txt", "run.json"]
+    old = manifest.find(*NAME)
+    for stale in set(old.facts["files"] if old else ()) - set(names):
+        (results / stale).unlink(missing_ok=True)
+    files = {name: digest(results / name) for name in names}
+    manifest.append(Record(*NAME[:2], key=wanted, facts={"files": files}))
+    return names
+
+
+def failures(scores: pd.DataFrame, folders: Sequence[Path]) -> pd.DataFrame:
+    """Every item of every stage that has no value, with its reason; columns `FAILURES_COLUMNS`.
+
+    Args:
+        scores: the long table.
+        folders: of stages 1 and 2.
+    """
+    import pandas as pd
+
+    rows = [row for folder in folders for row in _failed_records(Manifest(folder))]
+    for row in scores[scores["status"] != "ok"].to_dict("records"):
+        rows.append(("score", row["item"], row["condition"], row["measure"], row["status"], row["reason"]))
+    return pd.DataFrame(rows, columns=list(FAILURES_COLUMNS))
+
+
+def _failed_records(manifest: Manifest) -> list[tuple[str, ...]]:
+    clips = {item[0] for item in plan.items} if (plan := manifest.planned("convert")) else None
+    conditions = {item[0] for item in plan.items} if (plan := manifest.planned("degrade")) else None
+    wanted = {tuple(item) for item in plan.items} if clips is None and (plan := manifest.planned("embed")) else None
+    rows: list[tuple[str, ...]] = []
+    for r in manifest.records():
+        current = (
+            (clips is None or r.item in clips or r.stage != "convert")
+            and (conditions is None or r.stage != "degrade" or r.condition in conditions)
+            and (wanted is None or r.stage != "embed" or (r.item, r.condition or CLEAN) in wanted)
+        )
+        if current and r.status != "ok":
+            rows.append((r.stage, r.item, r.condition, r.measure, r.status, r.reason))
+    return rows
+
+
+def _tables(study: Study, results: Path) -> list[str]:
+    wide = _wide(study)
+    similarities = [m.name for m in study.measures if m.embedding and m.name.endswith("_similarity")]
+    main = [n for n in similarities if not n.endswith(("_pooled_similarity", "_corrected_similarity"))]
+    perceptual = [m.name for m in study.measures if m.group == "perceptual"]
+    first = [*main, *(n for n in wide.columns if n not in main and n in {m.name for m in study.measures})]
+    labels = [c for c in wide.columns if c not in first]
+    tables = {
+        "evaluation_results.csv": wide[[*labels, *first]],
+        "measures.csv": study.scores,
+        "correlations.csv": study.correlations,
+        "comparisons.csv": study.comparisons,
+        "monotonicity.csv": study.monotonicity,
+        "perceptual_metrics_table.csv": wide[["clip", "condition", "level", *perceptual]],
+        "similarity_metrics_table.csv": wide[["clip", "condition", "level", *main]],
+        "failures.csv": study.failures,
+    }
+    for name, table in tables.items():
+        write_text(results / name, table.to_csv(index=False, lineterminator="\n"))
+    return list(tables)
+
+
+def _wide(study: Study) -> pd.DataFrame:
+    labels = ["item", "condition", "family", "level"]
+    rows = study.scores[labels].drop_duplicates(["item", "condition"])
+    units = {name: record.unit for name, record in study.families.items() if record}
+    table = rows.assign(level_unit=[units.get(f, "") for f in rows["family"]], bits_per_second="")
+    for measure in study.measures:
+        own = study.scores[study.scores["measure"] == measure.name]
+        table = table.merge(
+            own[["item", "condition", "value"]].rename(columns={"value": measure.name}),
+            on=["item", "condition"],
+        )
+    return table.rename(columns={"item": "clip"})
+
+
+def _environment() -> dict[str, Any]:
+    from percept import __version__
+
+    versions = {name: metadata.version(name) for name in PACKAGES if _installed(name)}
+    return {
+        "versions": {"percept": __version__, "python": platform.python_version(), **versions},
+        "git_revision": _git_revision(),
+        "machine": {"system": platform.platform(), "processor": platform.machine()},
+        "command": sys.argv,
+    }
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _git_revision() -> str | None:
+    """The commit of the source tree, or None where there is no repository or no git."""
+    where = Path(__file__).parent
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(where), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True, text=True, timeout=10, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
