@@ -1,0 +1,284 @@
+"""The three scripts together: what they write, what they reuse, and what survives a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from conftest import ROOT, Script, chirp
+
+from percept import stages
+from percept.schema import CORRELATIONS_COLUMNS, FAILURES_COLUMNS, MEASURES_COLUMNS
+
+TABLES = (
+    "evaluation_results.csv", "measures.csv", "correlations.csv", "comparisons.csv", "monotonicity.csv",
+    "perceptual_metrics_table.csv", "similarity_metrics_table.csv", "failures.csv",
+)  # fmt: skip
+TEXTS = (*TABLES, "analysis_report.txt")
+PLOTS = ("Log_mel_scatter_plots", "Log_mel_correlation_matrix", "noise_level_effects", "comparison_bars")
+
+AllThree = Callable[[], list[int]]
+
+
+def contents(folder: Path, names: tuple[str, ...] = TEXTS) -> dict[str, bytes]:
+    return {name: (folder / "results" / name).read_bytes() for name in names}
+
+
+def test_every_file_of_the_design_is_there(workplace: Path, all_three: AllThree) -> None:
+    """The scripts end with status 0 and leave clips, versions, embeddings, tables, plots and report."""
+    assert all_three() == [0, 0, 0]
+    made = {p.name for p in (workplace / "test_audio").iterdir()}
+    assert {"low_clean.wav", "low_noise_0.001.wav", "high_bit_depth_4.wav", "manifest.jsonl"} <= made
+    assert len(list((workplace / "logmel_embeddings").glob("*.npy"))) == 2 * 6
+    results = workplace / "results"
+    assert all((results / name).stat().st_size for name in (*TEXTS, "run.json", "manifest.jsonl"))
+    assert all((results / f"{name}.{kind}").is_file() for name in PLOTS for kind in ("png", "svg"))
+
+
+def test_columns_are_those_of_the_design(workplace: Path, all_three: AllThree) -> None:
+    """Names and order of the tables' columns are fixed, one row a pair and measure."""
+    all_three()
+    results = workplace / "results"
+    assert tuple(pd.read_csv(results / "measures.csv").columns) == MEASURES_COLUMNS
+    assert tuple(pd.read_csv(results / "correlations.csv").columns) == CORRELATIONS_COLUMNS
+    assert tuple(pd.read_csv(results / "failures.csv").columns) == FAILURES_COLUMNS
+    wide = pd.read_csv(results / "evaluation_results.csv")
+    first = ["clip", "condition", "family", "level", "level_unit", "bits_per_second", "logmel_similarity", "stoi"]
+    assert list(wide.columns)[: len(first)] == first
+    assert len(wide) == 2 * 5 and len(pd.read_csv(results / "measures.csv")) == 2 * 5 * 6
+
+
+def test_a_second_run_does_nothing(
+    workplace: Path, all_three: AllThree, scripts: dict[str, Script], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second run reuses every artefact, says so, and touches no file."""
+    all_three()
+    before = {p: p.stat().st_mtime_ns for p in workplace.rglob("*") if p.is_file()}
+    capsys.readouterr()
+    assert all_three() == [0, 0, 0]
+    lines = capsys.readouterr().out.splitlines()
+    assert all(": 0 done, " in line and ", 0 failed" in line for line in lines) and len(lines) == 3
+    assert {p: p.stat().st_mtime_ns for p in workplace.rglob("*") if p.is_file()} == before
+
+
+def test_two_runs_from_scratch_agree(workplace: Path, all_three: AllThree, tmp_path_factory: pytest.TempPathFactory,
+                                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """Tables and report of two fresh runs in two folders are byte for byte the same."""
+    all_three()
+    first = contents(workplace)
+    other = tmp_path_factory.mktemp("again")
+    (other / "original_audio").symlink_to(workplace / "original_audio")
+    monkeypatch.chdir(other)
+    all_three()
+    assert contents(other) == first
+
+
+def test_results_do_not_depend_on_processes_or_company(
+    workplace: Path, scripts: dict[str, Script], all_three: AllThree
+) -> None:
+    """Two processes, and a clip more beside them, give the same values for the same clips."""
+    all_three()
+    before = pd.read_csv(workplace / "results" / "measures.csv")
+    soundfile.write(workplace / "original_audio" / "a_third.wav", chirp(seed=7), 16000)
+    for folder in ("test_audio", "logmel_embeddings", "results"):
+        for path in (workplace / folder).iterdir():
+            path.unlink()
+    assert [scripts[name]("--jobs", "2") for name in ("convert", "extract", "analyze")] == [0, 0, 0]
+    after = pd.read_csv(workplace / "results" / "measures.csv")
+    after = after[after["item"] != "a_third"].reset_index(drop=True)
+    own = before["measure"] != "logmel_corrected_similarity"  # its baseline is the mean of all clips
+    pd.testing.assert_frame_equal(before[own], after[own])
+
+
+def test_only_what_changed_is_made_again(
+    workplace: Path, all_three: AllThree, scripts: dict[str, Script], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Editing one input remakes that clip's artefacts and no other's; a new condition adds its own only."""
+    all_three()
+    soundfile.write(workplace / "original_audio" / "low.wav", chirp(seed=9), 16000)
+    capsys.readouterr()
+    scripts["convert"]()
+    scripts["extract"]()
+    out = capsys.readouterr().out
+    assert "1 done, 1 cached" in out and "11 done, 11 cached" in out
+    scripts["extract"]("--conditions", "noise:0.001,0.01,0.1", "bit_depth:8,4,2")
+    assert "4 done, 22 cached" in capsys.readouterr().out
+
+
+def test_leftovers_of_other_settings_are_not_analysed(workplace: Path, scripts: dict[str, Script]) -> None:
+    """A run with fewer conditions after one with more has the same tables as that run alone."""
+    scripts["convert"]()
+    few = ("--conditions", "noise:0.01,0.1,0.3")
+    scripts["extract"](*few)
+    scripts["analyze"]("--results", "alone")
+    scripts["extract"]()
+    scripts["extract"](*few)
+    scripts["analyze"]("--results", "after")
+    assert (workplace / "alone" / "measures.csv").read_bytes() == (workplace / "after" / "measures.csv").read_bytes()
+
+
+def test_a_damaged_cache_is_made_again(
+    workplace: Path, all_three: AllThree, scripts: dict[str, Script], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cut .npy and a flipped byte in a .wav are noticed; the tables come out as before."""
+    all_three()
+    before = contents(workplace)
+    os.truncate(workplace / "logmel_embeddings" / "low_noise_0.01.npy", 100)
+    path = workplace / "test_audio" / "high_noise_0.1.wav"
+    content = bytearray(path.read_bytes())
+    content[500] ^= 1
+    path.write_bytes(content)
+    assert scripts["analyze"]() == 1
+    capsys.readouterr()
+    scripts["extract"]()
+    assert "2 done, 20 cached" in capsys.readouterr().out
+    assert scripts["analyze"]() == 0
+    assert contents(workplace) == before
+
+
+def test_a_bad_clip_is_rows_with_a_reason(workplace: Path, all_three: AllThree) -> None:
+    """A clip that cannot be read stays in the tables as failed and skipped rows; the others have their values."""
+    (workplace / "original_audio" / "bad.wav").write_text("not audio")
+    assert all_three() == [1, 1, 1]
+    failures = pd.read_csv(workplace / "results" / "failures.csv")
+    assert set(failures["item"]) == {"bad"}
+    assert set(failures[failures["status"] == "failed"]["stage"]) == {"convert"}
+    rows = pd.read_csv(workplace / "results" / "measures.csv")
+    assert len(rows) == 3 * 5 * 6
+    bad = rows[rows["item"] == "bad"]
+    assert (bad["status"] == "skipped").all() and bad["value"].isna().all() and bad["reason"].str.len().gt(10).all()
+    assert (rows[rows["item"] != "bad"]["status"] == "ok").all()
+    assert "not audio that libsndfile reads" in (workplace / "results" / "analysis_report.txt").read_text()
+
+
+def test_silence_and_moments_are_failed_rows(workplace: Path, scripts: dict[str, Script], all_three: AllThree) -> None:
+    """A silent clip and one of 0.1 s have reasons where a measure cannot score them, and never a number."""
+    soundfile.write(workplace / "original_audio" / "silent.wav", np.zeros(16000), 16000)
+    soundfile.write(workplace / "original_audio" / "moment.wav", chirp(0.1), 16000)
+    assert all_three() == [0, 0, 1]
+    scores = pd.read_csv(workplace / "results" / "measures.csv")
+    stoi = scores[(scores["measure"] == "stoi") & (scores["status"] == "failed")]
+    assert set(stoi["item"]) == {"silent", "moment"} and stoi["value"].isna().all()
+    assert set(stoi["reason"]) == {"the reference is silent", "STOI needs 0.41 s of signal that is not silent"}
+
+
+def test_an_odd_name_goes_through(workplace: Path, all_three: AllThree) -> None:
+    """A clip called <script>$x_1$ 'ü' is only a name."""
+    (workplace / "original_audio" / "low.wav").rename(workplace / "original_audio" / "<script>$x_1$ 'ü'.wav")
+    assert all_three() == [0, 0, 0]
+    assert "<script>$x_1$ 'ü'" in set(pd.read_csv(workplace / "results" / "measures.csv")["item"])
+
+
+def test_plots_of_an_earlier_study_are_removed(workplace: Path, scripts: dict[str, Script]) -> None:
+    """After a run without noise, no noise plot is left in the results."""
+    scripts["convert"]()
+    scripts["extract"]()
+    scripts["analyze"]()
+    assert (workplace / "results" / "noise_level_effects.png").exists()
+    scripts["extract"]("--conditions", "bit_depth:8,4")
+    scripts["analyze"]()
+    assert not (workplace / "results" / "noise_level_effects.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "flags", "message"),
+    [
+        ("extract", ["--input", "nowhere"], "no clips in the folder nowhere"),
+        ("extract", ["--conditions", "nois:0.1"], "no degradation called 'nois'; did you mean 'noise'"),
+        ("extract", ["--conditions", "noise:loud"], "'loud' is not a level"),
+        ("extract", ["--conditions", "bit_depth:99"], "whole numbers from 2 to 24 bit"),
+        ("extract", ["--embeddings", "openl4"], "no embedding called 'openl4'; did you mean 'openl3'"),
+        ("extract", ["--embeddings", "logmel:bandz=3"], "bandz"),
+        ("extract", ["--device", "cuda"], "no CUDA device"),
+        ("analyze", ["--measures", "peskq_wb"], "no measure called 'peskq_wb'; did you mean 'pesq_wb'"),
+        ("analyze", ["--input", "nowhere"], "no clips in the folder nowhere"),
+        ("analyze", ["--results", "original_audio/low.wav"], "cannot write to the folder original_audio/low.wav"),
+        ("analyze", ["--permutations", "3"], "too few"),
+        ("analyze", ["--config", "none.toml"], "cannot read the settings file none.toml"),
+    ],
+)
+def test_wrong_settings_are_one_line_and_status_2(
+    workplace: Path, scripts: dict[str, Script], capsys: pytest.CaptureFixture[str], script: str, flags: list[str],
+    message: str,
+) -> None:  # fmt: skip
+    """Settings that cannot be used are told in one line that says what was found and what would do."""
+    import torch
+
+    if "cuda" in flags and torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    scripts["convert"]()
+    if script == "analyze":
+        scripts["extract"]()
+    capsys.readouterr()
+    assert scripts[script](*flags) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1
+
+
+def test_stages_out_of_order_are_told(
+    workplace: Path, scripts: dict[str, Script], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Step 2 before step 1, and step 3 before step 2, say which script to run first."""
+    assert scripts["extract"]() == 2
+    assert "run audio_conversion.py first" in capsys.readouterr().err
+    scripts["convert"]()
+    assert scripts["analyze"]() == 2
+    assert "run extract_embeddings.py first" in capsys.readouterr().err
+
+
+def test_interrupting_says_how_to_resume(
+    workplace: Path, scripts: dict[str, Script], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C ends with status 130 and a line that says how to go on."""
+    import percept.stages.convert as stage
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stage, "convert", interrupt)
+    assert stages.__doc__
+    assert scripts["convert"]() == 130
+    assert "Start the same command again to go on" in capsys.readouterr().err
+
+
+def test_a_killed_extraction_resumes_to_the_same_tables(
+    workplace: Path, all_three: AllThree, scripts: dict[str, Script]
+) -> None:
+    """SIGKILL in the middle of extract_embeddings.py, then a restart: tables as of an undisturbed run."""
+    all_three()
+    undisturbed = contents(workplace)
+    for lines_before_kill in (3, 12, 20):
+        for folder in ("test_audio", "logmel_embeddings", "results"):
+            for path in (workplace / folder).iterdir():
+                path.unlink()
+        scripts["convert"]()
+        _kill_extraction(workplace, lines_before_kill)
+        assert scripts["extract"]() == 0
+        assert scripts["analyze"]() == 0
+        assert contents(workplace) == undisturbed
+
+
+def _kill_extraction(folder: Path, lines: int) -> None:
+    """Start the extraction as a process of its own and kill it once its manifests have `lines` lines."""
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "extract_embeddings.py", "--jobs", "1", "--embeddings", "logmel", "--conditions",
+         "noise:0.001,0.01,0.1", "bit_depth:8,4"],
+        cwd=folder, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    manifests = (folder / "test_audio" / "manifest.jsonl", folder / "logmel_embeddings" / "manifest.jsonl")
+    while process.poll() is None:
+        written = sum(m.read_bytes().count(b"\n") for m in manifests if m.exists())
+        if written >= lines + 3:  # the conversion wrote three
+            os.killpg(process.pid, signal.SIGKILL)
+            break
+        time.sleep(0.001)
+    process.wait()

@@ -1,0 +1,106 @@
+"""Manifests, keys and whole files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from percept.schema import PerceptError
+from percept.store import Manifest, Plan, Record, digest, key, write_text, writing
+
+
+def entry(folder: Path, text: str = "content") -> Record:
+    write_text(folder / "a.txt", text)
+    return Record("convert", "a", path="a.txt", key="k1", digest=digest(folder / "a.txt"))
+
+
+def test_a_record_comes_back_from_disk(tmp_path: Path) -> None:
+    """A line appended to a manifest is found by a later reader, and the last line about an item counts."""
+    manifest = Manifest(tmp_path).open()
+    manifest.append(entry(tmp_path))
+    manifest.append(Record("convert", "a", key="k2", status="failed", reason="why"))
+    again = Manifest(tmp_path)
+    assert again.find("convert", "a") == Record("convert", "a", key="k2", status="failed", reason="why")
+
+
+def test_reuse_needs_the_key_and_the_whole_file(tmp_path: Path) -> None:
+    """A record is reusable while its key agrees and its file is as it was written, and not otherwise."""
+    manifest = Manifest(tmp_path).open()
+    record = entry(tmp_path)
+    manifest.append(record)
+    assert manifest.reusable(record.name, "k1") == record
+    assert manifest.reusable(record.name, "k2") is None
+    (tmp_path / "a.txt").write_text("contenX")
+    assert manifest.reusable(record.name, "k1") is None
+    (tmp_path / "a.txt").unlink()
+    assert manifest.reusable(record.name, "k1") is None
+
+
+def test_a_foreseen_failure_is_remembered_and_an_unexpected_one_is_not(tmp_path: Path) -> None:
+    """A verdict on the content is final; an unexpected error is tried again."""
+    manifest = Manifest(tmp_path).open()
+    manifest.append(Record("score", "a", key="k", status="failed", reason="silent"))
+    manifest.append(Record("score", "b", key="k", status="failed", reason="bug", facts={"unexpected": "Traceback"}))
+    assert manifest.reusable(("score", "a", "", ""), "k") is not None
+    assert manifest.reusable(("score", "b", "", ""), "k") is None
+
+
+def test_a_half_written_line_is_ignored_and_the_next_line_survives(tmp_path: Path) -> None:
+    """A line cut by a kill costs its own item only."""
+    manifest = Manifest(tmp_path).open()
+    manifest.append(entry(tmp_path))
+    with manifest.path.open("a") as file:
+        file.write('{"stage": "convert", "item": "b", "condi')
+    resumed = Manifest(tmp_path).open()
+    resumed.append(Record("convert", "c", key="k3"))
+    last = Manifest(tmp_path)
+    assert last.find("convert", "a") and last.find("convert", "c") and not last.find("convert", "b")
+
+
+def test_nothing_half_written_gets_its_name(tmp_path: Path) -> None:
+    """An error while writing leaves neither the file nor a temporary one, and an older file as it was."""
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), writing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"] and path.read_text() == "old"
+
+
+def test_left_over_temporary_files_are_removed(tmp_path: Path) -> None:
+    """Opening a folder for writing removes what a killed run left."""
+    (tmp_path / ".percept-99-a.wav").write_text("half")
+    Manifest(tmp_path).open()
+    assert not (tmp_path / ".percept-99-a.wav").exists()
+
+
+def test_plans_replace_each_other(tmp_path: Path) -> None:
+    """The last plan of a stage counts, and an unchanged plan adds no line."""
+    manifest = Manifest(tmp_path).open()
+    for items in ([["a"]], [["b"]], [["b"]]):
+        manifest.plan(Plan("degrade", items))
+    assert Manifest(tmp_path).planned("degrade") == Plan("degrade", [["b"]])
+    assert manifest.path.read_text().count("\n") == 2
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+    """A file where the folder should be is an error that names both."""
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(PerceptError, match=r"cannot write to the folder .*taken"):
+        Manifest(tmp_path / "taken").open()
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manifest line that finds no space is an error that says what is safe and what to do."""
+    manifest = Manifest(tmp_path).open()
+    manifest.path.unlink()
+    manifest.path.symlink_to("/dev/full")
+    with pytest.raises(PerceptError, match=r"No space left.*what is finished is kept"):
+        manifest.append(Record("convert", "a"))
+
+
+def test_keys_depend_on_every_part() -> None:
+    """Equal parts give equal keys; any change gives another."""
+    assert key("a", 1, {"x": 2, "y": 3}) == key("a", 1, {"y": 3, "x": 2})
+    assert len({key("a", 1), key("a", 2), key("b", 1), key("a", "1")}) == 4
