@@ -71,7 +71,7 @@ def markdown() -> str:
     """All tables for the README."""
     blocks = []
     for heading, columns, rows in tables():
-        lines = [_line(columns), _line(["---"] * len(columns)), *(_line(row) for row in rows)]
+        lines = [_line(columns), _line(["---"] * len(columns)), *(_line([f"`{name}`", *facts]) for name, *facts in rows)]
         blocks.append(f"### {heading}\n\n" + "\n".join(lines))
     return "\n\n".join(blocks)
 
