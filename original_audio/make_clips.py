@@ -59,9 +59,7 @@ OGG_POLYNOMIAL = 0x04C11DB7
 OGG_HEADER_BYTES = 27
 
 SPEECH_LICENCE = "our own text and rendering, under this project's licence; flite voice: BSD-style (CMU)"
-MUSIC_LICENCE = (
-    "our own rendering, under this project's licence; piece: public domain; FluidR3 GM: MIT (Frank Wen)"
-)
+MUSIC_LICENCE = "our own rendering, under this project's licence; piece: public domain; FluidR3 GM: MIT (Frank Wen)"
 
 
 class ClipError(Exception):

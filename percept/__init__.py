@@ -1,7 +1,7 @@
 """percept: when a signal is degraded, which number tells us what a listener, or a machine, loses?
 
 Layers, each importing only those before it:
-    schema, registry, dsp, stats                        words and arithmetic; no files
+    schema, records, study, registry, dsp, stats        words and arithmetic; no files
     settings, media, store, weights                     the only place with input and output
     degradations, codecs, embeddings, metrics, tasks    the choices; one file adds one
     runner, plots, report                               running and telling
@@ -18,7 +18,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from percept.schema import Array, Clip, Score, Weights
+    from percept.records import Weights
+    from percept.schema import Array, Clip, Score
 
 __version__ = "0.1.0"
 __all__ = ["embed", "score", "similarity"]

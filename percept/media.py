@@ -20,7 +20,42 @@ from percept.dsp import to_pcm16
 from percept.schema import Array, Clip, Unreadable
 
 DOCUMENT_ENDINGS = frozenset(
-    [".md", ".txt", ".csv", ".tsv", ".json", ".jsonl", ".toml", ".yaml", ".yml", ".ini", ".py", ".ipynb", ".sh", ".pdf", ".html", ".xml", ".rtf", ".doc", ".docx", ".png", ".jpg", ".jpeg", ".gif", ".svg", ".npy", ".npz", ".zip", ".gz", ".mid", ".midi", ".lab", ".textgrid", ".srt", ".log"]
+    [
+        ".md",
+        ".txt",
+        ".csv",
+        ".tsv",
+        ".json",
+        ".jsonl",
+        ".toml",
+        ".yaml",
+        ".yml",
+        ".ini",
+        ".py",
+        ".ipynb",
+        ".sh",
+        ".pdf",
+        ".html",
+        ".xml",
+        ".rtf",
+        ".doc",
+        ".docx",
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".gif",
+        ".svg",
+        ".npy",
+        ".npz",
+        ".zip",
+        ".gz",
+        ".mid",
+        ".midi",
+        ".lab",
+        ".textgrid",
+        ".srt",
+        ".log",
+    ]
 )
 """Endings of files that are allowed to lie among the audio: passed over when they hold none."""
 
@@ -82,9 +117,7 @@ def read(path: Path) -> tuple[Clip, FileFacts]:
         soundfile.LibsndfileError,
         TypeError,
     ) as error:  # TypeError: an ending such as .raw asks for a header
-        raise Unreadable(
-            f"not audio that libsndfile reads (WAV, FLAC, OGG, MP3, AIFF, ...): {_short(error)}"
-        ) from None
+        raise Unreadable(f"not audio that libsndfile reads (WAV, FLAC, OGG, MP3, AIFF, ...): {_short(error)}") from None
     _check(samples, facts)
     return Clip(samples, facts.rate), facts
 
@@ -134,9 +167,7 @@ def _check(samples: Array, facts: FileFacts) -> None:
     if frames == 0:
         raise Unreadable("the file holds no samples")
     if frames < facts.frames < 2**62 and facts.format != "MP3":  # an MP3's length is an estimate
-        raise Unreadable(
-            f"the file is truncated: its header promises {facts.frames} samples, {frames} could be read"
-        )
+        raise Unreadable(f"the file is truncated: its header promises {facts.frames} samples, {frames} could be read")
     bad = int(np.count_nonzero(~np.isfinite(samples)))
     if bad:
         raise Unreadable(f"{bad} of {samples.size} samples are not finite (NaN or infinite)")

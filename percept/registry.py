@@ -10,10 +10,12 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
-from percept.schema import Choice, PerceptError
+from percept.records import Choice
+from percept.schema import PerceptError
 
 Record = TypeVar("Record", bound=Choice)
 
@@ -46,6 +48,7 @@ class Registry(Generic[Record]):
         self.kind = kind
         self._package = package
         self._records: dict[str, Record] = {}
+        self._places: dict[str, tuple[str, int]] = {}
         self._filled = package is None
 
     def add(self, record: Record) -> Record:
@@ -57,12 +60,14 @@ class Registry(Generic[Record]):
         if record.name in self._records:
             raise ValueError(f"two {self.kind}s are called '{record.name}'")
         self._records[record.name] = record
+        # The module that adds it, so that listings do not depend on which module happens to be imported first.
+        self._places[record.name] = (sys._getframe(1).f_globals["__name__"], len(self._places))
         return record
 
     def names(self) -> list[str]:
         """All names, in the order of registration: by module, then as the module adds them."""
         self._fill()
-        return list(self._records)
+        return sorted(self._records, key=self._places.__getitem__)
 
     def __getitem__(self, name: str) -> Record:
         self._fill()
@@ -82,8 +87,7 @@ class Registry(Generic[Record]):
         return name in self._records
 
     def __iter__(self) -> Iterator[Record]:
-        self._fill()
-        return iter(list(self._records.values()))
+        return iter([self._records[name] for name in self.names()])
 
     def __len__(self) -> int:
         self._fill()

@@ -210,9 +210,7 @@ def compare(
     return Comparison(n, k, observed, low, high, engine.swap_p(both, y, starts, swaps, method), smallest)
 
 
-def monotonicity(
-    severity: Array64, value: Array64, *, higher_is_better: bool, tolerance: float = 0.0
-) -> Trend:
+def monotonicity(severity: Array64, value: Array64, *, higher_is_better: bool, tolerance: float = 0.0) -> Trend:
     """Follow one measure along the severities of one clip and one degradation, missing values left out.
 
     Args:
@@ -236,9 +234,7 @@ def monotonicity(
     return Trend(int(step.sum()), tuple(pairs), tau)
 
 
-def linear_fit(
-    x: Array64, y: Array64, grid: Array64, *, confidence: float = 0.95
-) -> tuple[Array64, Array64, Array64]:
+def linear_fit(x: Array64, y: Array64, grid: Array64, *, confidence: float = 0.95) -> tuple[Array64, Array64, Array64]:
     """Least-squares line on `grid` with the confidence band of its mean (Student's t), for plots.
 
     The band takes rows as independent, which versions of one clip are not: it is too narrow, and for the eye

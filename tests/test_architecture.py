@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 LAYERS = (
-    ("schema", "registry", "dsp", "_resampling", "stats"),
+    ("schema", "records", "study", "registry", "dsp", "_resampling", "stats"),
     ("settings", "store", "media", "weights"),
     ("degradations", "codecs", "embeddings", "metrics", "tasks"),
     ("runner", "plots", "report", "loss"),

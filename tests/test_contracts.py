@@ -12,8 +12,9 @@ from percept import embeddings, metrics, weights
 from percept.degradations import DEGRADATIONS
 from percept.embeddings import EMBEDDINGS
 from percept.metrics import METRICS, SIMILARITIES
+from percept.records import Choice, Degradation, Embedding, Metric, Similarity
 from percept.registry import Registry
-from percept.schema import Choice, Clip, Degradation, Embedding, Metric, Similarity, Unscorable
+from percept.schema import Clip, Unscorable
 
 REGISTRIES: tuple[Registry[Choice], ...] = (DEGRADATIONS, EMBEDDINGS, METRICS, SIMILARITIES)  # type: ignore[assignment]
 

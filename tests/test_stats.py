@@ -75,9 +75,7 @@ def test_kendall_with_a_tie_by_hand() -> None:
 
 def test_spearman_with_a_tie_by_hand() -> None:
     """Ranks (1.5, 1.5, 3) and (1, 3, 2) have deviations with product sum 0."""
-    assert correlation(np.array([1.0, 1, 9]), np.array([0.0, 7, 5]), "spearman") == pytest.approx(
-        0.0, abs=1e-15
-    )
+    assert correlation(np.array([1.0, 1, 9]), np.array([0.0, 7, 5]), "spearman") == pytest.approx(0.0, abs=1e-15)
 
 
 @each_method
@@ -329,9 +327,7 @@ def test_comparison_p_counts_all_swaps(method: str) -> None:
     assert result.p == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("clips", "smallest"), [(1, np.nan), (2, 0.5), (4, 0.125), (6, 2 / 64), (12, 2 / 4096)]
-)
+@pytest.mark.parametrize(("clips", "smallest"), [(1, np.nan), (2, 0.5), (4, 0.125), (6, 2 / 64), (12, 2 / 4096)])
 def test_smallest_p_follows_from_the_clips(clips: int, smallest: float) -> None:
     """A perfect predictor against a worthless one reaches the smallest p, 2 / 2**k."""
     generator = np.random.default_rng(12)

@@ -10,8 +10,9 @@ from typing import Any
 
 from percept import __version__
 from percept.degradations import DEGRADATIONS
+from percept.records import Degradation
 from percept.runner import Tally
-from percept.schema import Degradation, Measure, Pair, Study
+from percept.schema import Measure, Pair
 from percept.settings import TABLES, AnalyzeResults
 from percept.stages import correlate as correlate_stage
 from percept.stages import report as report_stage
@@ -19,6 +20,7 @@ from percept.stages._folders import embedding_folder
 from percept.stages.correlate import correlate
 from percept.stages.score import Scored, score
 from percept.store import Manifest, plain
+from percept.study import Study
 
 SCRIPTS = {
     "convert": "audio_conversion.py",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from percept.degradations import DEGRADATIONS
 from percept.embeddings import EMBEDDINGS, describe
 from percept.metrics import METRICS, SIMILARITIES
-from percept.schema import Embedding
+from percept.records import Embedding
 
 Table = tuple[str, Sequence[str], list[Sequence[str]]]
 
@@ -71,7 +71,11 @@ def markdown() -> str:
     """All tables for the README."""
     blocks = []
     for heading, columns, rows in tables():
-        lines = [_line(columns), _line(["---"] * len(columns)), *(_line([f"`{name}`", *facts]) for name, *facts in rows)]
+        lines = [
+            _line(columns),
+            _line(["---"] * len(columns)),
+            *(_line([f"`{name}`", *facts]) for name, *facts in rows),
+        ]
         blocks.append(f"### {heading}\n\n" + "\n".join(lines))
     return "\n\n".join(blocks)
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from percept.records import Degradation
 from percept.registry import Registry
-from percept.schema import Degradation, PerceptError
+from percept.schema import PerceptError
 
 DEGRADATIONS: Registry[Degradation] = Registry("degradation", __name__)
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from percept.degradations import DEGRADATIONS
 from percept.dsp import fit_length, resample
-from percept.schema import Array, Clip, Degradation
+from percept.records import Degradation
+from percept.schema import Array, Clip
 
 
 def reduce_bandwidth(clip: Clip, factor: float, generator: np.random.Generator) -> Array:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from percept.degradations import DEGRADATIONS
-from percept.schema import Array, Clip, Degradation
+from percept.records import Degradation
+from percept.schema import Array, Clip
 
 
 def reduce_bit_depth(clip: Clip, bits: float, generator: np.random.Generator) -> Array:

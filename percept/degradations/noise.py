@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from percept.degradations import DEGRADATIONS
-from percept.schema import Array, Clip, Degradation, Unscorable
+from percept.records import Degradation
+from percept.schema import Array, Clip, Unscorable
 
 
 def add_noise(clip: Clip, deviation: float, generator: np.random.Generator) -> Array:

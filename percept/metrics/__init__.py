@@ -6,8 +6,9 @@ whichever network made them. Both answer a number or raise `Unscorable` with the
 
 from __future__ import annotations
 
+from percept.records import Metric, Similarity
 from percept.registry import Registry
-from percept.schema import Clip, Metric, Score, Similarity, Unscorable
+from percept.schema import Clip, Score, Unscorable
 
 METRICS: Registry[Metric] = Registry("measure", __name__)
 SIMILARITIES: Registry[Similarity] = Registry("similarity", __name__)

@@ -18,7 +18,8 @@ import numpy as np
 
 from percept.metrics import METRICS
 from percept.metrics._isolated import isolated
-from percept.schema import Array, Clip, Metric, Score, Unscorable
+from percept.records import Metric
+from percept.schema import Array, Clip, Score, Unscorable
 
 RATE_HZ = 16000
 SHORTEST_S = 0.25

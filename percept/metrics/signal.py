@@ -8,7 +8,8 @@ import numpy as np
 
 from percept.dsp import power_spectrogram
 from percept.metrics import METRICS
-from percept.schema import Clip, Metric, Unscorable
+from percept.records import Metric
+from percept.schema import Clip, Unscorable
 
 LSD_WINDOW_MS = 32
 LSD_HOP_MS = 16

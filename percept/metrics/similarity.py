@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from percept.metrics import SIMILARITIES
-from percept.schema import Array64, Similarity, Unscorable
+from percept.records import Similarity
+from percept.schema import Array64, Unscorable
 
 
 def framewise_cosine(reference: Array64, degraded: Array64, baseline: Array64) -> float:

@@ -16,7 +16,8 @@ import warnings
 import numpy as np
 
 from percept.metrics import METRICS
-from percept.schema import Clip, Metric, Unscorable
+from percept.records import Metric
+from percept.schema import Clip, Unscorable
 
 SHORTEST_S = 0.4097
 """30 frames of 25.6 ms with half overlap at 10 kHz: what one intelligibility segment needs."""

@@ -15,7 +15,7 @@ from percept.report import _tables
 from percept.report._findings import caveats, findings
 from percept.report._lookups import count, family_title
 from percept.report._words import WIDTH
-from percept.schema import Study
+from percept.study import Study
 
 
 def write(study: Study, plots: Mapping[str, str], left_out: Mapping[str, str]) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 
 from percept.report._lookups import correlation, count, direction, main_measures, ranked
 from percept.report._words import change, closeness, interval, number, p_value, percent
-from percept.schema import Measure, Study
+from percept.schema import Measure
+from percept.study import Study
 
 VALIDATED_FOR_SPEECH = ("pesq_wb", "pesq_nb", "stoi", "estoi")
 SMALL_SAMPLE_CLIPS = 10
@@ -94,8 +95,8 @@ def caveats(study: Study) -> list[str]:
     else:
         lines.append(
             f"- Versions of one clip are not independent: intervals ({percent(study.confidence)}) come from resampling "
-            "whole clips, p from permuting versions within clips, and p is adjusted by Holm's method over all measures "
-            "and targets of a table."
+            "whole clips. p comes from permuting versions within clips, so a large r with a large p means that clips "
+            "differ, not that versions do; it is adjusted by Holm's method over all measures and targets of a table."
         )  # fmt: skip
         if clips < SMALL_SAMPLE_CLIPS:
             lines.append(f"- {clips} clips are few: such intervals tend to be too narrow, a lower bound of the doubt.")
@@ -107,7 +108,7 @@ def caveats(study: Study) -> list[str]:
     infinite = study.scores[study.scores["value"].abs() == math.inf]
     if len(infinite):
         lines.append(
-            f"- {count(len(infinite), 'value')} infinite (degraded equals reference), left out of correlations."
+            f"- {count(len(infinite), 'value')} infinite (degraded equals reference), left out of Pearson's r."
         )
     lines.append("- Correlation is not validity: a measure that follows PESQ also follows its mistakes.")
     return lines

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from percept.schema import Measure, Study
+from percept.schema import Measure
+from percept.study import Study
 
 
 def correlation(study: Study, predictor: str, target: str, method: str, scope: str = "pooled") -> Any | None:

@@ -7,7 +7,7 @@ import textwrap
 
 from percept.report._lookups import correlation, family_title, main_measures, ranked, table
 from percept.report._words import WIDTH, change, interval, number, p_value
-from percept.schema import Study
+from percept.study import Study
 
 
 def ranking(study: Study) -> list[str]:

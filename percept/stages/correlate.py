@@ -4,7 +4,8 @@ Scopes:
     ``pooled``: all versions of all clips. ``within clips``: the same after each clip's mean (for rank methods: of its
     ranks) is subtracted, so that differences between clips count neither for nor against. ``clip:<name>`` and
     ``family:<name>``: those rows alone.
-Rows whose value is missing or infinite take no part; `n` tells how many did.
+Rows whose value is missing take no part, nor do infinite values in Pearson's r (rank methods have a place for them);
+`n` tells how many did.
 Holm's correction runs over all predictors and targets of one scope and method.
 """
 
@@ -20,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from percept import stats
+from percept.records import Degradation
 from percept.schema import (
     COMPARISONS_COLUMNS,
     CORRELATIONS_COLUMNS,
     MONOTONICITY_COLUMNS,
     Array64,
-    Degradation,
     Measure,
     PerceptError,
 )
@@ -113,7 +114,7 @@ def _wide(scores: pd.DataFrame, measures: Sequence[Measure]) -> _Wide:
         own = scores[scores["measure"] == measure.name]
         by_row = dict(zip(zip(own["item"], own["condition"], strict=True), own["value"], strict=True))
         column = np.array([by_row.get(row, math.nan) for row in index], dtype=np.float64)
-        values[measure.name] = np.where(np.isfinite(column), column, math.nan)
+        values[measure.name] = column
     return _Wide(values, rows["item"].to_numpy(str), rows["family"].to_numpy(str), rows["level"].to_numpy(np.float64))
 
 
@@ -148,7 +149,8 @@ def _associate(
     wide: _Wide, scope: tuple[str, Any], pair: tuple[str, str], method: str, settings: Correlate
 ) -> dict[str, Any]:
     name, mask = scope
-    x, y, clips = wide.values[pair[0]][mask], wide.values[pair[1]][mask], wide.clips[mask]
+    x, y = (_usable(wide.values[measure][mask], method) for measure in pair)
+    clips = wide.clips[mask]
     if name == WITHIN:
         x, y = _centred(x, y, clips, method)
     found = stats.association(
@@ -164,11 +166,16 @@ def _associate(
     return {"predictor": pair[0], "target": pair[1], "scope": name, "method": method, **asdict(found)}
 
 
+def _usable(column: Array64, method: str) -> Array64:
+    """The column with what the method has no place for as missing."""
+    return np.where(np.isfinite(column), column, math.nan) if method == "pearson" else column
+
+
 def _centred(x: Array64, y: Array64, clips: Any, method: str) -> tuple[Array64, Array64]:
     """Both columns less each clip's mean, over the rows where both are there; ranks first for rank methods."""
     from scipy.stats import rankdata
 
-    both = np.isfinite(x) & np.isfinite(y)
+    both = ~(np.isnan(x) | np.isnan(y))
     centred = np.full((2, len(x)), math.nan)
     for clip in dict.fromkeys(clips):
         rows = both & (clips == clip)
@@ -205,9 +212,13 @@ def _comparison(
     wide: _Wide, pair: tuple[Measure, Measure], target: str, method: str, settings: Correlate
 ) -> dict[str, Any]:
     first, second = pair
-    values = wide.values
+    x1, x2, y = (_usable(wide.values[name], method) for name in (first.name, second.name, target))
     found = stats.compare(
-        values[first.name], values[second.name], values[target], wide.clips, method,
+        x1,
+        x2,
+        y,
+        wide.clips,
+        method,
         generator=_generator(settings.seed, first.name, second.name, target, method),
         signs=(_sign(first), _sign(second)),
         resamples=settings.resamples,

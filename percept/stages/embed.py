@@ -9,8 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from percept import embeddings, media, weights
+from percept.records import Weights
 from percept.runner import Tally, Task, perform, warn
-from percept.schema import CLEAN, PerceptError, Weights
+from percept.schema import CLEAN, PerceptError
 from percept.settings import Embed, Run
 from percept.stages._folders import embedding_folder, versions
 from percept.store import Manifest, Plan, Record, digest, key, plain, writing

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from percept import plots, report
-from percept.schema import CLEAN, FAILURES_COLUMNS, PerceptError, Study
+from percept.schema import CLEAN, FAILURES_COLUMNS, PerceptError
 from percept.store import Manifest, Record, digest, key, write_text
+from percept.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd

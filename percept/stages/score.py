@@ -12,18 +12,9 @@ import numpy as np
 
 from percept import media, metrics
 from percept.metrics import METRICS, SIMILARITIES
+from percept.records import Metric
 from percept.runner import Tally, Task, perform
-from percept.schema import (
-    MEASURES_COLUMNS,
-    Array64,
-    Clip,
-    Measure,
-    Metric,
-    Pair,
-    PerceptError,
-    Unreadable,
-    Unscorable,
-)
+from percept.schema import MEASURES_COLUMNS, Array64, Clip, Measure, Pair, PerceptError, Unreadable, Unscorable
 from percept.settings import Run, Score
 from percept.stages import _pairs
 from percept.store import Manifest, Plan, Record, digest, key, plain

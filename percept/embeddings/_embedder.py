@@ -1,0 +1,190 @@
+"""What every embedding's network has in common: resample, cut into windows, front end, network in chunks.
+
+Conventions:
+    Letters: B batch, T samples, F windows (one frame of the embedding each), D features, N windows of a
+        chunk.
+    Front ends compute in float64 whatever comes in. OpenL3's floor of -80 is a tenth of a decade per unit of
+    *amplitude*, so it lies 160 dB below the peak: float32, good for about 140 dB, would fill the range down
+    to it with rounding noise. The network then computes in the format of its own numbers (float32, or
+    bfloat16 on request).
+
+Contents: `Embedder`, `embed`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Literal, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from percept.dsp import mono
+from percept.embeddings._resample import Table, resample, resampled_length
+from percept.schema import Array, Array64, Clip, Unscorable
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class Embedder(nn.Module):
+    """From waveforms to frames of features; differentiable to the waveform, and frozen.
+
+    A subclass gives `spectrogram` and `activations`, and `padding` where it pads. Its network is a child
+    module.
+
+    Args:
+        title: name for messages.
+        rate: sample rate that the front end wants, in Hz.
+        window: samples of one window, at `rate`.
+        hop: samples from one window to the next, at `rate`.
+        dimension: D.
+        layers: names of what `layers` gives, in order; the last is "embedding".
+        resampler: filter for other rates, see `percept.embeddings._resample`.
+
+    Shape:
+        ``[B, T]`` to ``[B, F, D]`` with F = `frames(T, rate)`.
+    """
+
+    CHUNK_CPU = 1
+    CHUNK_GPU = 32
+    """Windows a call of the network: what a processor's caches hold, and what fills a GPU."""
+
+    differentiable = True
+    """Whether the output has a useful gradient; an instance that quantises says no."""
+
+    anchor: Tensor
+
+    def __init__(
+        self,
+        *,
+        title: str,
+        rate: int,
+        window: int,
+        hop: int,
+        dimension: int,
+        layers: tuple[str, ...] = ("embedding",),
+        resampler: Table = "exact",
+    ) -> None:
+        super().__init__()
+        self.title = title
+        self.rate = rate
+        self.window = window
+        self.hop = hop
+        self.dimension = dimension
+        self.layer_names = layers
+        self.resampler: Table = resampler
+        self.register_buffer("anchor", torch.zeros(()), persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.anchor.device
+
+    @property
+    def chunk(self) -> int:
+        """Windows a call of the network on the present device."""
+        return self.CHUNK_CPU if self.device.type == "cpu" else self.CHUNK_GPU
+
+    def padding(self, length: int) -> tuple[int, int]:
+        """Zeros to put before and after `length` samples at `rate`; none unless a subclass says so."""
+        return 0, 0
+
+    def spectrogram(self, windows: Tensor) -> Tensor:
+        """The front end: float64 ``[N, window]`` to float64 ``[N, …]``."""
+        raise NotImplementedError
+
+    def activations(self, spectrogram: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """The network: each of `layer_names` with its output; the last is the embedding ``[N, D]``."""
+        raise NotImplementedError
+
+    def forward(self, waveform: Tensor, rate: int | None = None) -> Tensor:
+        """The embedding of a batch of waveforms.
+
+        Args:
+            waveform: ``[B, T]``, full scale 1.
+            rate: its sample rate in Hz; None: the embedding's own.
+
+        Returns:
+            ``[B, F, D]`` in float32, or in float64 for a float64 waveform.
+
+        Raises:
+            Unscorable: when the waveform is too short for one window.
+        """
+        windows = self.windows(waveform, rate)
+        # Of one waveform the windows are a view, so a long clip is never held window by window.
+        rows = [self.encode(part) for part in torch.split(windows.flatten(0, 1), self.chunk)]
+        kind = torch.promote_types(waveform.dtype, torch.float32)
+        return torch.cat(rows).reshape(*windows.shape[:2], self.dimension).to(kind)
+
+    def windows(self, waveform: Tensor, rate: int | None = None) -> Tensor:
+        """The waveform ``[B, T]`` at the embedding's rate, padded and cut: float64 ``[B, F, window]``."""
+        if waveform.ndim != 2:
+            raise ValueError(f"a batch of waveforms is [B, T], not {list(waveform.shape)}")
+        given = rate or self.rate
+        samples = resample(waveform.double(), given, self.rate, self.resampler)
+        self._check(samples.shape[-1], waveform.shape[-1] / given)
+        return functional.pad(samples, self.padding(samples.shape[-1])).unfold(-1, self.window, self.hop)
+
+    def frames(self, length: int, rate: int | None = None) -> int:
+        """F for a waveform of `length` samples at `rate`; 0 when it is too short."""
+        samples = resampled_length(length, rate or self.rate, self.rate)
+        total = samples + sum(self.padding(samples))
+        return 1 + (total - self.window) // self.hop if samples and total >= self.window else 0
+
+    def timestamps(self, frames: int) -> Array64:
+        """Start of each frame's window in the padded waveform, in seconds ``[F]``."""
+        return np.arange(frames, dtype=np.float64) * (self.hop / self.rate)
+
+    def encode(self, windows: Tensor) -> Tensor:
+        """The embedding ``[N, D]`` of windows ``[N, window]``."""
+        # Each layer is let go as soon as the next is there.
+        ((_, embedding),) = deque(self.activations(self.spectrogram(windows.double())), maxlen=1)
+        return embedding
+
+    def layers(self, windows: Tensor) -> dict[str, Tensor]:
+        """What each layer gives for windows ``[N, window]``: ``[N, C, …]``, after its activation."""
+        return dict(self.activations(self.spectrogram(windows.double())))
+
+    def use(self, precision: Precision) -> Self:
+        """Compute the network, not the front end, in this number format."""
+        for child in self.children():
+            child.to(getattr(torch, precision))
+        return self
+
+    def freeze(self) -> Self:
+        """Make every number constant; a subclass calls it once its network is there."""
+        self.requires_grad_(False)
+        return self.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode, whatever the module does that this one is a part of."""
+        return super().train(False)
+
+    def _check(self, samples: int, seconds: float) -> None:
+        if not samples or samples + sum(self.padding(samples)) < self.window:
+            needed = self.window / self.rate if samples else 1 / self.rate
+            raise Unscorable(f"{self.title} needs at least {needed:.3g} s; the clip lasts {seconds:.3g} s")
+
+
+def embed(embedder: Embedder, clip: Clip) -> Array:
+    """The embedding of a clip, float32 ``[F, D]``, without gradients.
+
+    Memory grows with the clip's samples, not with its windows: front end and network see one chunk at a time.
+
+    Raises:
+        Unscorable: when the clip is empty, too short for this embedding or not finite.
+    """
+    samples = mono(clip.samples)
+    if not samples.size:
+        raise Unscorable("the clip is empty")
+    wrong = samples.size - int(np.isfinite(samples).sum())
+    if wrong:
+        raise Unscorable(f"the clip is not finite: {wrong} of {samples.size} samples are NaN or infinite")
+    waveform = torch.tensor(samples, dtype=torch.float32, device=embedder.device)
+    # Not inference_mode: constants that front ends keep would then be barred from any later gradient.
+    with torch.no_grad():
+        rows = embedder(waveform[None], clip.rate)[0]
+    return np.asarray(rows.float().cpu().numpy())
