@@ -4,7 +4,8 @@ A job is a picklable function with its arguments; it knows nothing about process
 Results come back to the one process that writes manifests. A job that raises becomes an `Outcome` with a reason;
 a job that takes its process down takes down nothing else.
 
-Contents: `Job`, `Outcome`, `Tally`, `run`; `Task` and `perform`, which write outcomes to manifests; `say`, `warn`.
+Contents: `Job`, `Outcome`, `Tally`, `run`, `progress`; `Task` and `perform`, which write outcomes to manifests; `say`,
+`warn`.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from percept.schema import PerceptError
 from percept.store import Manifest, Record
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -107,11 +110,17 @@ def run(jobs: Sequence[Job], *, processes: int, title: str, quiet: bool = False)
     """
     if not jobs:
         return
-    from tqdm import tqdm
-
     workers = min(processes or cores(), len(jobs))
     outcomes = map(_call, jobs) if workers == 1 else _in_processes(jobs, workers)
-    yield from tqdm(outcomes, total=len(jobs), desc=title, unit="job", leave=False, disable=True if quiet else None)
+    yield from progress(outcomes, total=len(jobs), title=title, quiet=quiet)
+
+
+def progress(items: Iterable[Item], *, total: int, title: str, quiet: bool = False) -> Iterable[Item]:
+    """The items, with a bar on standard error that shows the time left; only on a terminal, and not if quiet."""
+    from tqdm import tqdm
+
+    bar: Iterable[Item] = tqdm(items, total=total, desc=title, unit="job", leave=False, disable=True if quiet else None)
+    return bar
 
 
 @dataclass(frozen=True)

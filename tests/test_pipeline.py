@@ -27,6 +27,7 @@ TEXTS = (*TABLES, "analysis_report.txt")
 PLOTS = ("Log_mel_scatter_plots", "Log_mel_correlation_matrix", "noise_level_effects", "comparison_bars")
 
 AllThree = Callable[[], list[int]]
+Scripts = dict[str, Script]
 
 
 def contents(folder: Path, names: tuple[str, ...] = TEXTS) -> dict[str, bytes]:
@@ -145,6 +146,41 @@ def test_a_damaged_cache_is_made_again(
     assert contents(workplace) == before
 
 
+def test_versions_of_an_earlier_clip_are_not_scored(workplace: Path, all_three: AllThree, scripts: Scripts) -> None:
+    """After a clip was edited and converted, its old degraded versions are no longer compared with it."""
+    all_three()
+    soundfile.write(workplace / "original_audio" / "low.wav", chirp(seed=9), 16000)
+    scripts["convert"]()
+    assert scripts["analyze"]() == 1
+    rows = pd.read_csv(workplace / "results" / "measures.csv").set_index("item")
+    assert rows.loc["low", "value"].isna().all() and rows.loc["high", "value"].notna().all()
+    assert rows.loc["low", "reason"].str.contains("earlier version of the clip|made from other audio").all()
+
+
+def test_a_foreign_weight_file_fails_its_own_rows(
+    workplace: Path, scripts: Scripts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A weight file of the wrong shape is failed rows with the reason; the other embedding has all its values."""
+    import h5py
+
+    name = "openl3_audio_mel256_music-v0_4_0.h5"
+    with h5py.File(workplace / name, "w") as file:
+        file.attrs["layer_names"] = [b"dense"]
+        group = file.create_group("dense")
+        group.attrs["weight_names"] = [b"kernel"]
+        group["kernel"] = np.zeros((3, 3))
+    scripts["convert"]()
+    flags = ["--embeddings", "openl3", "logmel", "--weights-dir", ".", "--weights", "pretrained"]
+    assert scripts["extract"](*flags) == 2
+    assert "not the official file" in capsys.readouterr().err
+    assert scripts["extract"](*flags, "--trust-weights") == 1
+    assert scripts["analyze"]() == 1
+    rows = pd.read_csv(workplace / "results" / "measures.csv").set_index("measure")
+    assert rows.loc["logmel_similarity", "value"].notna().all()
+    assert rows.loc["openl3_similarity", "value"].isna().all()
+    assert rows.loc["openl3_similarity", "reason"].str.contains(name).all()
+
+
 def test_a_bad_clip_is_rows_with_a_reason(workplace: Path, all_three: AllThree) -> None:
     """A clip that cannot be read stays in the tables as failed and skipped rows; the others have their values."""
     (workplace / "original_audio" / "bad.wav").write_text("not audio")
@@ -198,6 +234,7 @@ def test_plots_of_an_earlier_study_are_removed(workplace: Path, scripts: dict[st
         ("extract", ["--conditions", "bit_depth:99"], "whole numbers from 2 to 24 bit"),
         ("extract", ["--embeddings", "openl4"], "no embedding called 'openl4'; did you mean 'openl3'"),
         ("extract", ["--embeddings", "logmel:bandz=3"], "bandz"),
+        ("extract", ["--embeddings", "logmel", "logmel:bands=32"], "'logmel' is named twice"),
         ("extract", ["--device", "cuda"], "no CUDA device"),
         ("analyze", ["--measures", "peskq_wb"], "no measure called 'peskq_wb'; did you mean 'pesq_wb'"),
         ("analyze", ["--input", "nowhere"], "no clips in the folder nowhere"),

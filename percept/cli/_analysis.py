@@ -38,6 +38,7 @@ def analyze(settings: AnalyzeResults) -> Tally:
     scored = score(settings.score, settings.run)
     results = settings.score.results
     failures = report_stage.failures(scored.table, _folders(settings))
+    scored.tally.failed += _earlier(failures)
     notes, facts = _notes(settings, scored), _facts(settings, scored)
     wanted = report_stage.study_key(
         scored.table, failures, plain(settings.correlate), correlate_stage.VERSION, __version__, notes, facts
@@ -46,7 +47,7 @@ def analyze(settings: AnalyzeResults) -> Tally:
         scored.tally.notes.append("report unchanged")
         return scored.tally
     families = _families(scored.pairs)
-    relations = correlate(scored.table, scored.measures, families, settings.correlate)
+    relations = correlate(scored.table, scored.measures, families, settings.correlate, quiet=settings.run.quiet)
     study = Study(
         scored.table,
         relations.correlations,
@@ -68,7 +69,6 @@ def analyze(settings: AnalyzeResults) -> Tally:
         }
     }
     report_stage.publish(study, results, wanted, {**run, "facts": dict(facts), "notes": list(notes)})
-    scored.tally.failed += _earlier(failures)
     return scored.tally
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from percept.degradations import DEGRADATIONS
@@ -15,6 +15,7 @@ from percept.settings import Score
 from percept.stages._folders import clips, embedding_folder, versions
 from percept.store import Manifest, Record
 
+AGAIN = "run extract_embeddings.py again"
 TEXT_COLUMNS = ("reference", "degraded", "clip", "condition", "family", "level")
 
 
@@ -39,7 +40,7 @@ def from_folders(settings: Score) -> tuple[list[Pair], dict[str, str]]:
     headings: dict[str, str] = {}
     for folder in folders:
         headings |= _headings(folder)
-    return [_pair(settings.input, clean[version.item], version, folders) for version in degraded], headings
+    return [_pair(source, clean[version.item], version, folders) for version in degraded], headings
 
 
 def _headings(folder: Manifest) -> dict[str, str]:
@@ -52,14 +53,15 @@ def _headings(folder: Manifest) -> dict[str, str]:
     return {}
 
 
-def _pair(folder: Path, clean: Record, version: Record, embedded: list[Manifest]) -> Pair:
+def _pair(source: Manifest, clean: Record, version: Record, embedded: list[Manifest]) -> Pair:
+    folder = source.folder
     family, level = version.facts["family"], version.facts["level"]
     paths, problems = {}, {}
     for manifest in embedded:
         for prefix in _headings(manifest):
             ours = manifest.find("embed", clean.item, CLEAN)
             theirs = manifest.find("embed", version.item, version.condition)
-            problem = _problem(manifest, ours, theirs)
+            problem = _problem(manifest, (ours, theirs), (clean, version))
             if problem or ours is None or theirs is None:
                 problems[prefix] = problem
             else:
@@ -73,23 +75,37 @@ def _pair(folder: Path, clean: Record, version: Record, embedded: list[Manifest]
         folder / clean.path if clean.path else None,
         folder / version.path if version.path else None,
         paths,
-        problem=version.reason if version.status != "ok" else "",
+        problem=_audio_problem(source, clean, version),
         problems=problems,
     )
 
 
-def _problem(manifest: Manifest, ours: Record | None, theirs: Record | None) -> str:
-    if ours is None or theirs is None:
-        return "it was not embedded; run extract_embeddings.py again"
-    for record in (ours, theirs):
+def _problem(manifest: Manifest, embedded: Sequence[Record | None], audio: Sequence[Record]) -> str:
+    """Why these two embeddings cannot stand for these two versions; empty if they can."""
+    made_with = set()
+    for record, version in zip(embedded, audio, strict=True):
+        if record is None:
+            return f"it was not embedded; {AGAIN}"
         if record.status != "ok":
             return record.reason
         if not manifest.whole(record):
-            return f"{record.path} is damaged or missing; run extract_embeddings.py again"
-    made_with = [{name: r.facts[name] for name in ("options", "weights_identity")} for r in (ours, theirs)]
-    if made_with[0] != made_with[1]:
-        return "reference and degraded embeddings were made with different settings; run extract_embeddings.py again"
+            return f"{record.path} is damaged or missing; {AGAIN}"
+        if record.facts["audio_digest"] != version.digest:
+            return f"{record.path} was made from other audio than is there now; {AGAIN}"
+        made_with.add((record.facts["options"], record.facts["weights_identity"]))
+    if len(made_with) > 1:
+        return f"reference and degraded embeddings were made with different settings; {AGAIN}"
     return ""
+
+
+def _audio_problem(folder: Manifest, clean: Record, version: Record) -> str:
+    """Why this version cannot be compared with its clip; empty if it can."""
+    if version.status != "ok":
+        return version.reason
+    if version.facts["clean_digest"] != clean.digest:
+        return f"{version.path} was made from an earlier version of the clip; {AGAIN}"
+    damaged = next((record for record in (clean, version) if not folder.whole(record)), None)
+    return f"{damaged.path} is damaged or missing; run the scripts again from step 1" if damaged else ""
 
 
 def from_csv(path: Path) -> tuple[list[Pair], dict[str, str]]:

@@ -22,6 +22,7 @@ import numpy as np
 
 from percept import stats
 from percept.records import Degradation
+from percept.runner import progress
 from percept.schema import (
     COMPARISONS_COLUMNS,
     CORRELATIONS_COLUMNS,
@@ -67,6 +68,8 @@ def correlate(
     measures: Sequence[Measure],
     families: Mapping[str, Degradation | None],
     settings: Correlate,
+    *,
+    quiet: bool = False,
 ) -> Relations:
     """Relate all measures with each other.
 
@@ -75,6 +78,7 @@ def correlate(
         measures: what its measures mean.
         families: the degradations of its rows.
         settings: targets, resamples, permutations, confidence, seed.
+        quiet: show no progress bar.
 
     Raises:
         PerceptError: settings out of range.
@@ -85,7 +89,9 @@ def correlate(
     wide = _wide(scores, measures)
     given = [m.name for m in measures if m.group == "given"]
     targets = tuple(dict.fromkeys(t for t in (*settings.targets, *given) if t in wide.values))
-    correlations = [row for scope in _scopes(wide) for row in _associations(wide, scope, targets, settings)]
+    scopes = list(_scopes(wide))
+    bar = progress(scopes, total=len(scopes), title="correlate", quiet=quiet)
+    correlations = [row for scope in bar for row in _associations(wide, scope, targets, settings)]
     comparisons = _comparisons(wide, measures, targets, settings)
     trends = _trends(wide, measures, families)
     return Relations(

@@ -66,7 +66,7 @@ def _task(manifest: Manifest, clip: Record, condition: Condition, settings: Degr
         condition.name,
         path=target,
         key=key("degrade", VERSION, content),
-        facts={"family": condition.family, "level": condition.level},
+        facts={"family": condition.family, "level": condition.level, "clean_digest": clip.digest},
     )
     folder = manifest.folder
     arguments = (folder / clip.path, folder / target, draft, settings.seed, settings.normalise)

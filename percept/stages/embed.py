@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -81,9 +82,12 @@ def embed(settings: Embed, run: Run, *, audio: Path, seed: int) -> Tally:
 
 
 def _choose(settings: Embed, run: Run, seed: int) -> tuple[list[Chosen], list[str]]:
-    chosen, notes = [], []
+    chosen: list[Chosen] = []
+    notes = []
     for spec in settings.embeddings:
         record, options = embeddings.parse(spec)
+        if record.name in (choice.name for choice in chosen):
+            raise PerceptError(f"'{record.name}' is named twice; use one at a time, each with its own folder")
         found, warning = weights.resolve(
             record.files(options),
             settings.weights,
@@ -111,7 +115,7 @@ def _task(manifest: Manifest, audio: Path, version: Record, choice: Chosen) -> T
         condition,
         path=target,
         key=key("embed", VERSION, version.digest, choice.version, choice.facts),
-        facts=dict(choice.facts),
+        facts={**choice.facts, "audio_digest": version.digest},
     )
     return Task(manifest, (draft,), _embed, (audio / version.path, manifest.folder / target, choice))
 
@@ -122,12 +126,33 @@ def _skip(manifest: Manifest, draft: Record, reason: str) -> None:
         manifest.append(skipped)
 
 
-def _perform(tasks: list[Task], chosen: list[Chosen], settings: Embed, run: Run) -> Tally:
+def _perform(tasks: Sequence[Task], chosen: Sequence[Chosen], settings: Embed, run: Run) -> Tally:
     device = _device(settings.device)
-    for choice in chosen:  # a damaged or foreign weight file is told once, before any work
-        embeddings.load(choice.spec, choice.weights, precision=choice.precision, device=device)
+    broken = _broken(chosen, device)
+    tally, good = Tally(), []
+    for task in tasks:
+        record = task.records[0]
+        reason = broken.get(record.facts["embedding"])
+        if reason:
+            task.manifest.append(replace(record, path="", status="failed", reason=reason))
+            tally.add("failed")
+        else:
+            good.append(task)
     processes = 1 if device == "cuda" else run.jobs
-    return perform(tasks, processes=processes, title="embed", quiet=run.quiet)
+    return tally + perform(good, processes=processes, title="embed", quiet=run.quiet)
+
+
+def _broken(chosen: Sequence[Chosen], device: str) -> dict[str, str]:
+    """Embeddings whose weight files cannot be used, with the reason, told once and before any work."""
+    reasons = {}
+    for choice in chosen:
+        if choice.weights.files:
+            try:
+                embeddings.load(choice.spec, choice.weights, precision=choice.precision, device=device)
+            except PerceptError as error:
+                reasons[choice.name] = str(error)
+                warn(str(error))
+    return reasons
 
 
 def _device(wanted: str) -> str:

@@ -155,6 +155,7 @@ def _missing(manifest: Manifest, records: Sequence[Record]) -> bool:
 
 
 def _digest(path: Path | None) -> str:
+    """SHA-256 of a file's content, or why there is none."""
     if path is None:
         return "none"
     try:
