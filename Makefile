@@ -52,7 +52,8 @@ docs: $(VENV)/installed
 
 clean:
 	rm -rf $(VENV)
-	git clean -fdXq test_audio openl3_embeddings vggish_embeddings results
+	find test_audio openl3_embeddings vggish_embeddings results -mindepth 1 ! -name README.md -delete
+	rm -rf logmel_embeddings results_noise_study
 
 $(VENV)/created:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

@@ -15,7 +15,7 @@ In Python:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from percept.records import Weights
@@ -73,9 +73,10 @@ def similarity(
     from percept.metrics import SIMILARITIES
     from percept.schema import Unscorable
 
+    lengths = np.shape(reference)[-1], np.shape(degraded)[-1]
+    if lengths[0] != lengths[1]:
+        raise Unscorable(f"the clips differ in length: {lengths[0]} and {lengths[1]} samples; align them first")
     ours, theirs = (embed(w, rate, embedding, weights=weights).astype(np.float64) for w in (reference, degraded))
-    if ours.shape != theirs.shape:
-        raise Unscorable(f"the embeddings differ in shape: {ours.shape} and {theirs.shape}; align the clips first")
     return SIMILARITIES["similarity"].compute(ours, theirs, np.zeros(ours.shape[1]))
 
 
@@ -99,6 +100,8 @@ def score(
     from percept import metrics
 
     pair = _clip(reference, rate), _clip(degraded, rate)
+    if isinstance(measures, str):
+        measures = [measures]
     return {name: metrics.score(metrics.METRICS[name], *pair) for name in measures}
 
 
@@ -106,20 +109,39 @@ def _clip(waveform: Array, rate: int) -> Clip:
     import numpy as np
 
     from percept.dsp import mono
-    from percept.schema import Clip
+    from percept.schema import Clip, PerceptError
 
-    return Clip(mono(np.asarray(waveform, dtype=np.float32)), rate)
+    samples = np.asarray(waveform)
+    if samples.dtype.kind != "f" or samples.ndim not in (1, 2):
+        raise PerceptError(
+            f"a waveform is [T] or [C, T] of floats, full scale 1; this one is {samples.dtype} {list(samples.shape)}"
+        )
+    return Clip(mono(samples.astype(np.float32)), int(rate))
+
+
+def _outside() -> int:
+    """How many calls up the caller of this package is."""
+    import sys
+
+    depth = 2
+    while sys._getframe(depth).f_globals.get("__name__", "").startswith("percept"):
+        depth += 1
+    return depth
 
 
 def _weights(embedding: str, mode: WeightsMode) -> Weights:
     import warnings
 
     from percept import embeddings, weights
+    from percept.registry import nearest
+    from percept.schema import PerceptError
 
+    if mode not in get_args(WeightsMode):
+        raise PerceptError(f"weights '{mode}' are unknown{nearest(mode, get_args(WeightsMode))}")
     record, options = embeddings.parse(embedding)
     found, warning = weights.resolve(
         record.files(options), mode, weights_dir=None, trust=False, seed=0, quiet=True, title=record.title
     )
     if warning:
-        warnings.warn(warning, stacklevel=3)
+        warnings.warn(warning, stacklevel=_outside())
     return found

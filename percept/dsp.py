@@ -84,7 +84,7 @@ def loudness(clip: Clip) -> float | None:
         ITU-R BS.1770-4, Algorithms to measure audio programme loudness, 2015.
     """
     channels = 1 if clip.samples.ndim == 1 else clip.samples.shape[0]
-    if clip.seconds <= LOUDNESS_BLOCK_S or peak(clip.samples) == 0 or channels > LOUDNESS_CHANNELS:
+    if clip.seconds < LOUDNESS_BLOCK_S or peak(clip.samples) == 0 or channels > LOUDNESS_CHANNELS:
         return None
     import pyloudnorm
 

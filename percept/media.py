@@ -87,8 +87,9 @@ def holds_audio(path: Path) -> bool:
     import soundfile
 
     try:
-        soundfile.info(path)
-    except (OSError, TypeError, soundfile.LibsndfileError):
+        with path.open("rb") as stream:
+            soundfile.info(stream)
+    except (OSError, soundfile.LibsndfileError):
         return False
     return True
 
@@ -108,15 +109,13 @@ def read(path: Path) -> tuple[Clip, FileFacts]:
         if path.stat().st_size == 0:
             raise Unreadable("the file is empty (0 bytes)")
         _refuse_truncated_riff(path)
-        with soundfile.SoundFile(path) as file:
+        # A stream, because a path that is no UTF-8, or that ends in .raw, is refused whatever it holds.
+        with path.open("rb") as stream, soundfile.SoundFile(stream) as file:
             facts = FileFacts(file.format, file.subtype, file.samplerate, file.channels, file.frames)
             samples = file.read(dtype="float32", always_2d=True).T
     except OSError as error:
         raise Unreadable(f"cannot be opened: {error.strerror or error}") from None
-    except (
-        soundfile.LibsndfileError,
-        TypeError,
-    ) as error:  # TypeError: an ending such as .raw asks for a header
+    except soundfile.LibsndfileError as error:
         raise Unreadable(f"not audio that libsndfile reads (WAV, FLAC, OGG, MP3, AIFF, ...): {_short(error)}") from None
     _check(samples, facts)
     return Clip(samples, facts.rate), facts

@@ -161,12 +161,14 @@ class Weights:
         identity: goes into every key: digest of the files, or the seed.
         files: official name to the path where it was found.
         seed: seed of the untrained control.
+        verified: every file has a published digest.
     """
 
     kind: Literal["pretrained", "untrained", "none"]
     identity: str
     files: Mapping[str, Path] = field(default_factory=dict)
     seed: int = 0
+    verified: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

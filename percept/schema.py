@@ -38,7 +38,8 @@ CORRELATIONS_COLUMNS = (
     "predictor", "target", "scope", "method", "n", "n_clips", "r", "low", "high", "p", "p_adjusted",
 )  # fmt: skip
 COMPARISONS_COLUMNS = (
-    "first", "second", "target", "scope", "method", "n", "n_clips", "difference", "low", "high", "p", "smallest_p",
+    "first", "second", "target", "scope", "method", "n", "n_clips", "difference", "low", "high", "p",
+    "p_adjusted", "smallest_p",
 )  # fmt: skip
 MONOTONICITY_COLUMNS = ("measure", "family", "clip", "steps", "violations", "tau", "where")
 FAILURES_COLUMNS = ("stage", "item", "condition", "measure", "status", "reason")
@@ -104,7 +105,7 @@ class Pair:
         clip: name of the reference; versions of one clip share it.
         condition: name of the version, for example ``noise_0.005``.
         family: name of the degradation, for example ``noise``; empty when unknown.
-        level: severity in `level_unit`; None when unknown.
+        level: severity in the family's unit; None when unknown.
         reference: path of the reference audio, or None when there is none.
         degraded: path of the degraded audio, or None when there is none.
         embeddings: column prefix (``openl3``, ``openl3_untrained``) to the two ``.npy`` paths.
@@ -117,7 +118,6 @@ class Pair:
     condition: str
     family: str = ""
     level: float | None = None
-    level_unit: str = ""
     reference: Path | None = None
     degraded: Path | None = None
     embeddings: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)

@@ -89,8 +89,8 @@ class Score:
     """CSV with columns reference, degraded (paths, relative to the file) and optionally clip, condition, family,
     level, mos and <embedding>_reference, <embedding>_degraded (.npy): analyse these instead of --input."""
     measures: tuple[str, ...] = ()
-    """Classical measures to compute; none named: all (--list tells them). Embedding similarities always follow from
-    the embeddings that are there."""
+    """Classical measures to compute; none named: all (--list tells them). Embedding similarities follow from
+    the embeddings of the last extract_embeddings.py run (or of --pairs)."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Run:
     jobs: int = 0
     """Processes to work in; 0: one a processor core."""
     quiet: bool = False
-    """No progress bars and no closing line; warnings and errors stay."""
+    """No progress bars, and no closing line unless something failed; warnings and errors stay."""
     list: bool = False
     """Print every choice (degradations, embeddings, measures) with its facts, and stop."""
     version: bool = False

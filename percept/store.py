@@ -56,6 +56,18 @@ def writing(path: Path) -> Iterator[Path]:
         raise
 
 
+def _alive(temporary: Path) -> bool:
+    """Whether the process that writes this temporary file still runs on this machine."""
+    number = temporary.name.removeprefix(_TEMPORARY).partition("-")[0]
+    try:
+        os.kill(int(number), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with writing(path) as temporary:
@@ -135,7 +147,8 @@ class Manifest:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for left_over in self.folder.glob(f"{_TEMPORARY}*"):
-                left_over.unlink(missing_ok=True)
+                if not _alive(left_over):
+                    left_over.unlink(missing_ok=True)
             with self.path.open("a+b") as file:
                 if file.tell() and not self._ends_whole():
                     file.write(b"\n")
@@ -187,7 +200,7 @@ class Manifest:
         return list(self._records.values())
 
     def _write(self, line: dict[str, Any]) -> None:
-        text = json.dumps(line, ensure_ascii=False) + "\n"
+        text = json.dumps(line) + "\n"
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(text)
@@ -205,7 +218,7 @@ class Manifest:
     def _read(self) -> None:
         if not self.path.is_file():
             return
-        for text in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for text in self.path.read_text(encoding="utf-8", errors="replace").split("\n"):
             try:
                 line = json.loads(text)
                 if "items" in line:

@@ -21,7 +21,7 @@ class Study:
         scores: the long table, columns `MEASURES_COLUMNS`, value NaN where status is not ok.
         correlations: columns `CORRELATIONS_COLUMNS`; scope is "pooled", "clip:<name>" or "family:<name>".
         comparisons: columns `COMPARISONS_COLUMNS`: does `first` follow the target better than `second`?
-        monotonicity: columns `MONOTONICITY_COLUMNS`; `where` lists violations, "0.001>0.002; 0.01>0.02".
+        monotonicity: columns `MONOTONICITY_COLUMNS`; `where` lists violations, "0.001 → 0.002; 0.01 → 0.02".
         failures: columns `FAILURES_COLUMNS`, of all stages.
         measures: what the columns mean, in the order in which they are shown.
         targets: names of the measures that the others are judged against.

@@ -86,7 +86,8 @@ def resolve(
             raise Unavailable(f"{title}: no pretrained weights: {problem}") from None
         return untrained, f"{title}: untrained weights are used, as a control that has learnt nothing: {problem}"
     identity = "+".join(_digests(path)["sha256"][:IDENTITY_DIGITS] for path in found.values())
-    return Weights("pretrained", identity, found, seed), ""
+    verified = all(_matches(found[file.name], _published(file, found[file.name].name)) for file in files)
+    return Weights("pretrained", identity, found, seed, verified), ""
 
 
 def cache_folder() -> Path:
@@ -115,12 +116,9 @@ def _find(file: WeightFile, folders: list[Path], *, trust: bool, quiet: bool) ->
         for name, digests in {file.name: file.digests, **file.alternatives}.items():
             path = folder / name
             if path.is_file():
-                if trust or _matches(path, digests):
+                if trust or _matches(path, digests) or not file.digests:
                     return path
-                raise Unavailable(
-                    f"{path} is not the official file (sha256 {_digests(path)['sha256']}, published "
-                    f"{', '.join(digests)}) and was left where it is: remove it, or use --trust-weights"
-                )
+                raise Unavailable(_refusal(path, file, digests))
     try:
         return _download(file, trust=trust, quiet=quiet)
     except (Unavailable, OSError, http.client.HTTPException) as problem:
@@ -129,6 +127,22 @@ def _find(file: WeightFile, folders: list[Path], *, trust: bool, quiet: bool) ->
             f"{problem}; fetch {file.name} ({file.url}{size}) and put it into {cache_folder()}, "
             f"or into a folder named by --weights-dir or {FOLDER_VARIABLE}"
         ) from None
+
+
+def _published(file: WeightFile, name: str) -> tuple[str, ...]:
+    return file.digests if name == file.name else file.alternatives.get(name, ())
+
+
+def _refusal(path: Path, file: WeightFile, digests: tuple[str, ...]) -> str:
+    if not digests:
+        return (
+            f"no digest of {path.name} is published, so {path} cannot be checked: put {file.name} there, "
+            "which can be, or use --trust-weights"
+        )
+    return (
+        f"{path} is not the official file (sha256 {_digests(path)['sha256']}, published "
+        f"{', '.join(digests)}) and was left where it is: remove it, or use --trust-weights"
+    )
 
 
 def _digests(path: Path) -> dict[str, str]:
@@ -155,7 +169,7 @@ def _matches(path: Path, published: tuple[str, ...]) -> bool:
     """Whether any published digest is the file's; a packing for which none was published passes."""
     found = _digests(path)
     pairs = [digest.split(":", 1) for digest in published]
-    return not pairs or any(found[kind].startswith(value.lower()) for kind, value in pairs)
+    return any(found[kind].startswith(value.lower()) for kind, value in pairs)
 
 
 def _download(file: WeightFile, *, trust: bool, quiet: bool) -> Path:
@@ -163,7 +177,7 @@ def _download(file: WeightFile, *, trust: bool, quiet: bool) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     part = _fetch(file, folder, quiet=quiet)
     try:
-        if trust or _matches(part, file.digests):
+        if trust or not file.digests or _matches(part, file.digests):
             return part.replace(folder / file.name)
         found = _digests(part)["sha256"]
         aside = part.replace(folder / f"{file.name}.wrong-digest")

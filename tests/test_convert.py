@@ -76,14 +76,15 @@ def test_an_mp3_with_an_id3_header_called_wav(shared: Path, workplace: Path, scr
 def test_one_stem_in_two_places(
     workplace: Path, scripts: dict[str, Script], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Files of one stem get names of their own, and the closing line says so."""
+    """Files of one stem get names of their own, and each is told."""
     put(workplace, "a/clip.wav", chirp(seed=1), 16000)
     put(workplace, "b/Clip.wav", chirp(seed=2), 16000)
     put(workplace, "clip.flac", chirp(seed=3), 16000)
     assert scripts["convert"]() == 0
     made = {path.name for path in (workplace / "test_audio").glob("*lip*_clean.wav")}
     assert made == {"a_clip_wav_clean.wav", "b_Clip_wav_clean.wav", "clip_flac_clean.wav"}
-    assert "another file has the same stem" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert told.err.count("another file has the same stem") == 3 and "3 clips renamed" in told.out
 
 
 def test_clipping_after_resampling_is_prevented_and_told(
@@ -140,6 +141,24 @@ def test_an_unreadable_file_is_a_failed_row(workplace: Path, scripts: dict[str, 
     assert "Permission denied" in converted(workplace, "locked").reason
 
 
+def test_the_lowest_sixteen_bit_value_is_no_clipping(workplace: Path, scripts: dict[str, Script]) -> None:
+    """A file that reaches -1, as 16-bit audio may, keeps every sample and is not called lowered."""
+    samples = (chirp() * 32768).astype(np.int16)
+    samples[100] = -32768
+    soundfile.write(workplace / "original_audio" / "low.wav", samples, 16000)
+    assert scripts["convert"]() == 0
+    after, _ = soundfile.read(workplace / "test_audio" / "low_clean.wav", dtype="int16")
+    assert np.array_equal(samples, after) and converted(workplace, "low").facts["gain_db"] == 0
+
+
+def test_a_name_that_is_no_utf8(workplace: Path, scripts: dict[str, Script]) -> None:
+    """A file name in another encoding is converted under a name that tables can hold, and cached."""
+    odd = os.fsdecode(b"caf\xe9")
+    (workplace / "original_audio" / "low.wav").rename(workplace / "original_audio" / f"{odd}.wav")
+    assert [scripts["convert"](), scripts["extract"](), scripts["analyze"]()] == [0, 0, 0]
+    assert converted(workplace, "caf\ufffd").status == "ok"
+
+
 def test_silence_is_converted_and_told(
     workplace: Path, scripts: dict[str, Script], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,7 +174,9 @@ def test_silence_is_converted_and_told(
     ("flags", "message"),
     [
         (["--input", "nowhere"], "the input nowhere does not exist"),
-        (["--output", "original_audio"], "is the input folder, which is never written to"),
+        (["--output", "original_audio"], "lies in the input folder, which is never written to"),
+        (["--output", "original_audio/sub"], "lies in the input folder, which is never written to"),
+        (["--jobs", "-2"], "--jobs -2 is out of range"),
         (["--rate", "16"], "--rate 16 is not a sample rate"),
         (["--ouput", "x"], "unknown flag '--ouput'; did you mean '--output'"),
     ],

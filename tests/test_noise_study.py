@@ -111,3 +111,21 @@ def test_speech_pair(shared: Path) -> None:
         ("estoi", 0.39044999103355),
     ):
         assert metrics.score(METRICS[name], *pair).value == pytest.approx(value, abs=1e-6), name
+
+
+@pytest.mark.slow
+def test_the_protocol_runs_from_the_recording_to_the_report(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The three scripts with experiments/noise_study.toml, on the recording, with both networks: all values there."""
+    monkeypatch.chdir(tmp_path)
+    config = ["--config", str(ROOT / "experiments" / "noise_study.toml")]
+    assert cli.audio_conversion([*config, "--input", str(study / "original")]) == 0
+    assert cli.extract_embeddings([*config, "--weights", "untrained"]) == 0
+    assert cli.analyze_results(config) == 0
+    table = pd.read_csv(tmp_path / "results_noise_study" / "evaluation_results.csv")
+    assert len(table) == len(LEVELS) and table.drop(columns="bits_per_second").notna().all(axis=None)
+    for column in ("pesq_wb", "stoi", "openl3_untrained_similarity", "vggish_untrained_similarity"):
+        assert table[column].is_monotonic_decreasing, column
+    report = (tmp_path / "results_noise_study" / "analysis_report.txt").read_text()
+    assert "UNTRAINED CONTROL" in report and "quantised" in report and "One clip only" in report

@@ -181,6 +181,60 @@ def test_a_foreign_weight_file_fails_its_own_rows(
     assert rows.loc["openl3_similarity", "reason"].str.contains(name).all()
 
 
+def test_items_that_were_planned_but_not_made_stay_rows(workplace: Path, all_three: AllThree, scripts: Scripts) -> None:
+    """A run that was cut short leaves rows with a reason, not a smaller study."""
+    all_three()
+    for folder, lost in (("test_audio", "noise_0.1"), ("logmel_embeddings", "bit_depth_8")):
+        manifest = workplace / folder / "manifest.jsonl"
+        lines = manifest.read_text().splitlines(keepends=True)
+        manifest.write_text("".join(line for line in lines if f'"condition": "{lost}"' not in line))
+    assert scripts["analyze"]() == 1
+    rows = pd.read_csv(workplace / "results" / "measures.csv")
+    assert len(rows) == 2 * 5 * 6
+    lost = rows[rows["status"] == "skipped"]
+    assert len(lost) == 2 * (6 + 4) and lost["reason"].str.contains("run extract_embeddings.py again").all()
+
+
+def test_a_clip_put_there_by_hand_is_used(workplace: Path, scripts: Scripts) -> None:
+    """A folder that holds nothing but <clip>_clean.wav can be degraded, embedded and analysed, twice."""
+    (workplace / "test_audio").mkdir()
+    soundfile.write(workplace / "test_audio" / "mine_clean.wav", chirp(), 16000)
+    for _ in range(2):
+        assert [scripts["extract"](), scripts["analyze"]()] == [0, 0]
+    assert set(pd.read_csv(workplace / "results" / "measures.csv")["item"]) == {"mine"}
+
+
+def test_embeddings_are_found_where_they_were_put(workplace: Path, scripts: Scripts) -> None:
+    """A folder named for the extraction need not be named again for the analysis."""
+    scripts["convert"]()
+    flags = ["--embeddings", "vggish:quantised", "--weights", "untrained", "--vggish-dir", "elsewhere"]
+    assert scripts["extract"](*flags, "--conditions", "noise:0.1") == 0
+    assert not (workplace / "vggish_embeddings").exists()
+    assert scripts["analyze"]() == 0
+    rows = pd.read_csv(workplace / "results" / "measures.csv").set_index("measure")
+    assert rows.loc["vggish_untrained_similarity", "value"].notna().all()
+
+
+def test_quiet_runs_still_tell_failures(workplace: Path, scripts: Scripts, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --quiet there is no word when all is well, and one line on standard error when something failed."""
+    assert scripts["convert"]("--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+    (workplace / "original_audio" / "bad.wav").write_text("not audio")
+    assert scripts["convert"]("--quiet") == 1
+    told = capsys.readouterr()
+    assert not told.out and "1 failed" in told.err
+
+
+def test_a_removed_clip_leaves_no_failure_behind(workplace: Path, all_three: AllThree) -> None:
+    """A bad clip that was taken out of the input is in no table of the next run."""
+    bad = workplace / "original_audio" / "bad.wav"
+    bad.write_text("not audio")
+    all_three()
+    bad.unlink()
+    assert all_three() == [0, 0, 0]
+    assert not len(pd.read_csv(workplace / "results" / "failures.csv"))
+
+
 def test_a_bad_clip_is_rows_with_a_reason(workplace: Path, all_three: AllThree) -> None:
     """A clip that cannot be read stays in the tables as failed and skipped rows; the others have their values."""
     (workplace / "original_audio" / "bad.wav").write_text("not audio")
@@ -235,6 +289,8 @@ def test_plots_of_an_earlier_study_are_removed(workplace: Path, scripts: dict[st
         ("extract", ["--embeddings", "openl4"], "no embedding called 'openl4'; did you mean 'openl3'"),
         ("extract", ["--embeddings", "logmel:bandz=3"], "bandz"),
         ("extract", ["--embeddings", "logmel", "logmel:bands=32"], "'logmel' is named twice"),
+        ("extract", ["--seed", "-1"], "--seed -1 is out of range"),
+        ("analyze", ["--targets", "stoy"], "no measure called 'stoy' to be a target; did you mean 'stoi'"),
         ("extract", ["--device", "cuda"], "no CUDA device"),
         ("analyze", ["--measures", "peskq_wb"], "no measure called 'peskq_wb'; did you mean 'pesq_wb'"),
         ("analyze", ["--input", "nowhere"], "no clips in the folder nowhere"),

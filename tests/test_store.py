@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,10 +72,14 @@ def test_nothing_half_written_gets_its_name(tmp_path: Path) -> None:
 
 
 def test_left_over_temporary_files_are_removed(tmp_path: Path) -> None:
-    """Opening a folder for writing removes what a killed run left."""
-    (tmp_path / ".percept-99-a.wav").write_text("half")
+    """Opening a folder for writing removes what a killed run left, and nothing that a living one writes."""
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left, live = (tmp_path / f".percept-{number}-a.wav" for number in (gone.pid, os.getpid()))
+    left.write_text("half")
+    live.write_text("half")
     Manifest(tmp_path).open()
-    assert not (tmp_path / ".percept-99-a.wav").exists()
+    assert live.exists() and not left.exists()
 
 
 def test_plans_replace_each_other(tmp_path: Path) -> None:

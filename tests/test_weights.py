@@ -148,10 +148,13 @@ def test_wrong_local_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_packing(tmp_path: Path) -> None:
-    """An unpacked file is found; without a published digest it passes, with one it must match."""
+    """An unpacked file is found; without a published digest it must be trusted, with one it must match."""
     plain = b"unpacked"
     put(tmp_path, plain, "net.h5")
-    found, _ = quietly((official(h5=()),), "pretrained", weights_dir=tmp_path)
+    with pytest.raises(Unavailable, match=r"no digest of net\.h5 is published"):
+        quietly((official(h5=()),), "pretrained", weights_dir=tmp_path)
+    found, _ = quietly((official(h5=()),), "pretrained", weights_dir=tmp_path, trust=True)
+    assert not found.verified
     assert found.files == {"net.h5.gz": tmp_path / "net.h5"}
     assert found.identity == hashlib.sha256(plain).hexdigest()[:16]
     with pytest.raises(Unavailable, match="not the official file"):

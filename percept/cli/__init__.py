@@ -17,7 +17,6 @@ from percept.schema import PerceptError
 
 NOTHING_DONE = 2
 INTERRUPTED = 130
-LONG_LISTS = 3
 
 
 class Script(NamedTuple):
@@ -88,6 +87,7 @@ def _main(script: Script, arguments: Sequence[str] | None) -> int:
         if settings.run.version or settings.run.list:
             print(_version() if settings.run.version else _catalogue())
             return 0
+        _check(settings)
         tally = script.work(settings)
     except PerceptError as error:
         print(f"{script.program}: error: {error}", file=sys.stderr)
@@ -103,11 +103,20 @@ def _main(script: Script, arguments: Sequence[str] | None) -> int:
         return INTERRUPTED
     from percept.runner import say
 
-    # Notes about untrained controls and failures are the point of the closing line, so they stay even when quiet.
-    notes = "".join(f"; {note}" for note in tally.notes[:LONG_LISTS])
+    notes = "".join(f"; {note}" for note in tally.notes)
     line = f"{script.program}: {tally} in {time.perf_counter() - started:.1f} s → {script.outputs(settings)}{notes}"
+    if settings.run.quiet and tally.exit_status:
+        print(line, file=sys.stderr)
     say(line, quiet=settings.run.quiet)
     return int(tally.exit_status)
+
+
+def _check(settings: Any) -> None:
+    """Refuse numbers that no script can use."""
+    seeds = [("seed", part.seed) for part in vars(settings).values() if hasattr(part, "seed")]
+    for name, value in [("jobs", settings.run.jobs), *seeds]:
+        if value < 0:
+            raise PerceptError(f"--{name} {value} is out of range: expected a whole number from 0 up")
 
 
 def _settings(script: Script, words: list[str]) -> Any:

@@ -10,23 +10,19 @@ from typing import Any
 
 from percept import __version__
 from percept.degradations import DEGRADATIONS
+from percept.embeddings import EMBEDDINGS
+from percept.metrics import METRICS
 from percept.records import Degradation
 from percept.runner import Tally
 from percept.schema import Measure, Pair
 from percept.settings import TABLES, AnalyzeResults
 from percept.stages import correlate as correlate_stage
 from percept.stages import report as report_stage
-from percept.stages._folders import embedding_folder
+from percept.stages._folders import SCRIPTS, planned_embeddings
 from percept.stages.correlate import correlate
 from percept.stages.score import Scored, score
 from percept.store import Manifest, plain
 from percept.study import Study
-
-SCRIPTS = {
-    "convert": "audio_conversion.py",
-    "degrade": "extract_embeddings.py",
-    "embed": "extract_embeddings.py",
-}
 
 
 def analyze(settings: AnalyzeResults) -> Tally:
@@ -47,7 +43,7 @@ def analyze(settings: AnalyzeResults) -> Tally:
         scored.tally.notes.append("report unchanged")
         return scored.tally
     families = _families(scored.pairs)
-    relations = correlate(scored.table, scored.measures, families, settings.correlate, quiet=settings.run.quiet)
+    relations = correlate(scored.table, scored.measures, families, settings.correlate, settings.run)
     study = Study(
         scored.table,
         relations.correlations,
@@ -86,32 +82,51 @@ def _folders(settings: AnalyzeResults) -> list[Path]:
     """The folders of stages 1 and 2, whose failures belong in the report."""
     if settings.score.pairs:
         return []
-    plan = Manifest(settings.score.input).planned("embed")
-    names = [item[0] for item in plan.items] if plan else []
-    return [settings.score.input, *(embedding_folder(name, settings.score) for name in names)]
+    source = Manifest(settings.score.input)
+    return [settings.score.input, *(folder for _, _, folder in planned_embeddings(source, settings.score))]
 
 
 def _notes(settings: AnalyzeResults, scored: Scored) -> tuple[str, ...]:
-    untrained = _untrained(scored.measures)
     notes = []
+    untrained = _untrained(scored.measures)
     if untrained:
         notes.append(
             f"UNTRAINED CONTROL: {' and '.join(untrained)} ran with seeded random weights, because the pretrained ones "
             "were not to be had or the control was asked for. What follows tells what the networks' structure alone "
             "does; it says nothing about the trained networks."
         )
+    notes += _notes_on_folders(settings)
     if not any(m.embedding for m in scored.measures):
         notes.append("No embeddings were found, so only classical measures are compared.")
-    if not settings.score.pairs:
-        for record in Manifest(settings.score.input).records():
-            if record.stage == "convert" and record.status == "ok" and record.facts.get("gain_db"):
-                notes.append(
-                    f"{record.item} was lowered by {-record.facts['gain_db']:.2f} dB, as it would have clipped."
-                )
-    windows = scored.table[(scored.table["status"] == "ok") & (scored.table["reason"] != "")]
-    for (measure, reason), rows in windows.groupby(["measure", "reason"], sort=False):
-        notes.append(f"{measure}: {reason} ({len(rows)} values).")
+    titles = {m.name: m.title for m in scored.measures}
+    notes += [f"The target '{t}' was not measured, so nothing is judged by it." for t in settings.correlate.targets
+              if t not in titles and t in METRICS]  # fmt: skip
+    remarks = scored.table[(scored.table["status"] == "ok") & (scored.table["reason"] != "")]
+    for (measure, reason), rows in remarks.groupby(["measure", "reason"], sort=False):
+        notes.append(f"{titles[str(measure)]}: {reason} ({len(rows)} values).")
     return tuple(notes)
+
+
+def _notes_on_folders(settings: AnalyzeResults) -> list[str]:
+    """What stages 1 and 2 have to say about their results."""
+    notes = []
+    for folder in _folders(settings)[1:]:
+        made = next((r.facts for r in Manifest(folder).records() if r.status == "ok"), None)
+        if made and not made["weights_verified"]:
+            notes.append(
+                f"The weights of {EMBEDDINGS[made['embedding']].title} ({made['weights_identity']}) are not known to "
+                "be the official ones: no published digest fits the file."
+            )
+    plans = _plans(settings)
+    if plans.get("degrade", {}).get("normalise") == "peak":
+        notes.append(
+            "Every degraded version was scaled to full scale (normalise = peak), so SNR, log-spectral distance and "
+            "other measures that mind the level also see that change."
+        )
+    for record in Manifest(settings.score.input).records() if plans else []:
+        if record.stage == "convert" and record.status == "ok" and record.facts.get("gain_db"):
+            notes.append(f"{record.item} was lowered by {-record.facts['gain_db']:.2f} dB, as it would have clipped.")
+    return notes
 
 
 def _untrained(measures: Sequence[Measure]) -> list[str]:

@@ -90,8 +90,10 @@ def _load(path: Path) -> Mapping[str, Any]:
         with torch.serialization.safe_globals(_numpy_arrays()):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as problem:
-        reason = str(problem).strip().splitlines()[0] if str(problem).strip() else type(problem).__name__
-        raise PerceptError(f"{path} is not a weight file that can be read without running code ({reason})") from None
+        # Not the library's own text, which advises to run the file's code.
+        raise PerceptError(
+            f"{path} is damaged, or no weight file that can be read without running code ({type(problem).__name__})"
+        ) from None
     if not isinstance(content, Mapping):
         raise PerceptError(f"{path} holds a {type(content).__name__}; expected tensors by name")
     return content

@@ -1,4 +1,4 @@
-"""OpenL3: a network that learnt from a million videos which sound belongs to which picture.
+"""OpenL3: a network that learnt from videos which sound belongs to which picture.
 
 Sources:
     J. Cramer, H.-H. Wu, J. Salamon, J. P. Bello, Look, Listen and Learn More: Design Choices for Deep Audio

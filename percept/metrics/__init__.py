@@ -6,6 +6,8 @@ whichever network made them. Both answer a number or raise `Unscorable` with the
 
 from __future__ import annotations
 
+import math
+
 from percept.records import Metric, Similarity
 from percept.registry import Registry
 from percept.schema import Clip, Score, Unscorable
@@ -30,10 +32,22 @@ def score(metric: Metric, reference: Clip, degraded: Clip) -> Score:
     try:
         if metric.needs_reference:
             _comparable(reference, degraded)
+        _finite("degraded", degraded)
         value = metric.compute(at_rate(reference, metric.rate), at_rate(degraded, metric.rate))
     except Unscorable as reason:
         return Score.failed(str(reason))
-    return value if isinstance(value, Score) else Score(value)
+    result = value if isinstance(value, Score) else Score(value)
+    if result.value is not None and math.isnan(result.value):
+        return Score.failed(f"{metric.title} gave no number (NaN)")
+    return result
+
+
+def _finite(which: str, clip: Clip) -> None:
+    import numpy as np
+
+    bad = clip.samples.size - int(np.isfinite(clip.samples).sum())
+    if bad:
+        raise Unscorable(f"{bad} of {clip.samples.size} samples of the {which} clip are not finite")
 
 
 def _comparable(reference: Clip, degraded: Clip) -> None:
@@ -44,5 +58,6 @@ def _comparable(reference: Clip, degraded: Clip) -> None:
         raise Unscorable(f"lengths differ: reference {lengths[0]} samples, degraded {lengths[1]}; align them first")
     if lengths[0] == 0:
         raise Unscorable("there are no samples")
+    _finite("reference", reference)
     if not reference.samples.any():
         raise Unscorable("the reference is silent")

@@ -2,7 +2,7 @@
 
 The reference implementation (package ``pesq``) crashes its process on more than 50 utterances, returns NaN for a
 silent degraded clip and scores clips of different lengths without a word. Here it runs in a process of its own, long
-clips are scored in windows, and what it cannot score is a failure with a reason.
+clips, and clips on which it crashes, are scored in windows, and what it cannot score is a failure with a reason.
 
 Reference:
     ITU-T P.862 (2001), P.862.1 (2003, narrow band mapping), P.862.2 (2007, wide band). Range of the mappings:
@@ -17,12 +17,13 @@ from typing import Literal
 import numpy as np
 
 from percept.metrics import METRICS
-from percept.metrics._isolated import isolated
+from percept.metrics._isolated import Crashed, isolated
 from percept.records import Metric
 from percept.schema import Array, Clip, Score, Unscorable
 
 RATE_HZ = 16000
 SHORTEST_S = 0.25
+DOUBLINGS = 3
 WINDOW_S = 30.0
 """Longer clips are cut into equal windows: P.862.3 advises 8 to 30 s, and utterances in a call are limited to 50."""
 
@@ -52,15 +53,26 @@ def _pesq(reference: Clip, degraded: Clip, mode: Literal["wb", "nb"]) -> Score:
         Unscorable: too short, silent, or no window could be scored.
     """
     if reference.seconds < SHORTEST_S:
-        raise Unscorable(f"{reference.seconds:.3f} s is shorter than the {SHORTEST_S} s that PESQ needs")
+        raise Unscorable(f"{reference.seconds:.4f} s is shorter than the {SHORTEST_S} s that PESQ needs")
     if not degraded.samples.any():
         raise Unscorable("the degraded clip is silent")
     count = math.ceil(reference.seconds / WINDOW_S)
+    for doubled in range(DOUBLINGS + 1):
+        try:
+            return _mean_of_windows(reference, degraded, mode, count * 2**doubled)
+        except Crashed:
+            continue  # shorter windows hold fewer utterances
+    raise Unscorable("PESQ crashed, as it does on more than 50 utterances, even in short windows")
+
+
+def _mean_of_windows(reference: Clip, degraded: Clip, mode: str, count: int) -> Score:
     windows = zip(np.array_split(reference.samples, count), np.array_split(degraded.samples, count), strict=True)
     values, reasons = [], []
     for ours, theirs in windows:
         try:
             values.append(_window(ours, theirs, mode))
+        except Crashed:
+            raise
         except Unscorable as reason:
             reasons.append(str(reason))
     if not values:

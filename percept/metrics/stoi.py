@@ -42,10 +42,13 @@ def _stoi(reference: Clip, degraded: Clip, *, extended: bool) -> float:
         extended: ESTOI rather than STOI.
 
     Raises:
-        Unscorable: fewer than 0.41 s of active signal.
+        Unscorable: fewer than 0.41 s of active signal, or a silent degraded clip (the implementation's own rounding
+            noise would be scored).
     """
     from pystoi import stoi as reference_stoi
 
+    if not degraded.samples.any():
+        raise Unscorable("the degraded clip is silent")
     too_short = Unscorable(f"STOI needs {SHORTEST_S:.2f} s of signal that is not silent")
     if reference.seconds < SHORTEST_S:
         raise too_short

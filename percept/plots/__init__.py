@@ -7,10 +7,8 @@ Contents: `draw`. The plots themselves are in ``_embeddings``, ``_levels`` and `
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING
 from percept.plots import _bars, _embeddings, _levels
 from percept.plots._style import styled
 from percept.plots._view import TooLittle, View
+from percept.store import writing
 from percept.study import Study
 
 if TYPE_CHECKING:
@@ -85,21 +84,10 @@ def _save(figure: Figure, folder: Path, stem: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    with _whole(folder / f"{stem}.png") as part:
+    with writing(folder / f"{stem}.png") as part:
         raster = FigureCanvasAgg(figure)
         raster.print_png(part, metadata=PNG_METADATA)  # type: ignore[no-untyped-call, unused-ignore]
     figure.set_layout_engine("none")
-    with _whole(folder / f"{stem}.svg") as part:
+    with writing(folder / f"{stem}.svg") as part:
         vector = FigureCanvasSVG(figure)
         vector.print_svg(part, metadata=SVG_METADATA)  # type: ignore[no-untyped-call, unused-ignore]
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[Path]:
-    """A temporary path in the same folder that becomes `path` when all went well, and vanishes otherwise."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

@@ -37,7 +37,7 @@ def write(study: Study, plots: Mapping[str, str], left_out: Mapping[str, str]) -
         ("Values by condition (mean over clips)", _tables.values(study)),
         ("Failures", _tables.failures(study)),
         ("Plots", _plots(plots, left_out)),
-        ("How to reproduce this", [f"{name}: {text}" for name, text in study.facts.items()]),
+        ("How to reproduce this", _reproduce(study)),
     ]
     return "\n\n".join(_section(heading, body) for heading, body in sections if body) + "\n"
 
@@ -48,7 +48,7 @@ def _section(heading: str, body: Sequence[str]) -> str:
 
 
 def _wrapped(paragraph: str) -> str:
-    if "\n" in paragraph:  # a table: already laid out
+    if "\n" in paragraph or paragraph.startswith("    "):  # a table, or a command: already laid out
         return paragraph
     indent = "  " if paragraph.startswith("- ") else ""
     return textwrap.fill(paragraph, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
@@ -59,8 +59,8 @@ def _title(study: Study) -> str:
     families = ", ".join(family_title(study, f) for f in study.families) or "degradations of unknown family"
     targets = " and ".join(study.measure(t).title for t in study.targets) or "no target"
     summary = textwrap.fill(
-        f"{len(rows)} degraded versions of {count(rows['item'].nunique(), 'clip')} ({families}); "
-        f"{len(study.measures)} measures of each, judged by how well they follow {targets}.",
+        f"{count(len(rows), 'degraded version')} of {count(rows['item'].nunique(), 'clip')} ({families}); "
+        f"{count(len(study.measures), 'measure')} of each, judged by how well they follow {targets}.",
         WIDTH,
     )
     notes = "".join("\n" + textwrap.fill(f"! {note}", WIDTH, subsequent_indent="  ") for note in study.notes)
@@ -70,3 +70,9 @@ def _title(study: Study) -> str:
 def _plots(plots: Mapping[str, str], left_out: Mapping[str, str]) -> list[str]:
     drawn = [f"- {stem}.png: {caption}" for stem, caption in plots.items()]
     return drawn + [f"- {stem} was not drawn: {reason}" for stem, reason in left_out.items()]
+
+
+def _reproduce(study: Study) -> list[str]:
+    """Commands on lines of their own, to be pasted; the rest as prose."""
+    commands = [f"    {text}" for text in study.facts.values() if text.startswith("python ")]
+    return commands + [f"{name}: {text}" for name, text in study.facts.items() if not text.startswith("python ")]

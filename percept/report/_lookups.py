@@ -21,6 +21,12 @@ def correlation(study: Study, predictor: str, target: str, method: str, scope: s
     return rows[0] if rows else None
 
 
+def clips_used(study: Study) -> int:
+    """How many clips have values in the pooled correlations; the clips of the table where there are none."""
+    pooled = study.correlations[study.correlations["scope"] == "pooled"]
+    return int(pooled["n_clips"].max()) if len(pooled) else int(study.scores["item"].nunique())
+
+
 def direction(measure: Measure) -> float:
     """1 where higher is better, else -1."""
     return 1.0 if measure.higher_is_better else -1.0
@@ -45,7 +51,7 @@ def main_measures(study: Study) -> list[Measure]:
 def family_title(study: Study, family: str) -> str:
     """The family's title within a sentence, or its name where it only came with the pairs."""
     record = study.families.get(family)
-    return record.title.lower() if record else family
+    return record.title[:1].lower() + record.title[1:] if record else family
 
 
 def count(n: int, word: str) -> str:

@@ -6,7 +6,8 @@ import math
 import textwrap
 
 from percept.report._lookups import correlation, family_title, main_measures, ranked, table
-from percept.report._words import WIDTH, change, interval, number, p_value
+from percept.report._words import WIDTH, bare_p, change, interval, number
+from percept.schema import Measure
 from percept.study import Study
 
 
@@ -19,8 +20,8 @@ def ranking(study: Study) -> list[str]:
             found = [correlation(study, measure.name, target, m) for m in ("pearson", "spearman", "kendall")]
             cells = [interval(row) if row is not None else "" for row in found]
             last = found[1] if found[1] is not None else {}
-            rows.append([measure.title, *cells, str(last.get("n", "")), p_value(last.get("p_adjusted", math.nan))[4:]])
-        heading = [study.measure(target).title, "Pearson", "Spearman", "Kendall", "n", "p (adj.)"]
+            rows.append([measure.title, *cells, str(last.get("n", "")), bare_p(last.get("p_adjusted", math.nan))])
+        heading = [study.measure(target).title, "Pearson", "Spearman", "Kendall", "n", "adjusted p"]
         body.append(table(heading, rows) + "\n")
     if body:
         body.append(
@@ -54,21 +55,19 @@ def scopes(study: Study) -> list[str]:
 
 def comparisons(study: Study) -> list[str]:
     """Which of two embeddings follows a target better."""
-    rows = [
-        [
-            study.measure(row["first"]).title, study.measure(row["second"]).title, study.measure(row["target"]).title,
-            row["method"], change(row), p_value(row["p"])[4:], number(row["smallest_p"]),
-        ]
-        for row in study.comparisons.to_dict("records")
-    ]  # fmt: skip
+    rows = []
+    for row in study.comparisons.to_dict("records"):
+        titles = [study.measure(row[name]).title for name in ("first", "second", "target")]
+        tested = [str(row["n"]), bare_p(row["p"]), bare_p(row["p_adjusted"]), number(row["smallest_p"])]
+        rows.append([*titles, str(row["method"]), change(row), *tested])
     if not rows:
         return []
     text = (
         "Difference of the correlations with the target (positive: the first follows better); p by swapping the two "
-        "for whole clips; least p is the smallest that this many clips can give."
+        "for whole clips, then adjusted by Holm's method; least p is the smallest that this many clips can give."
     )
     return [
-        table(["first", "second", "target", "method", "difference", "p", "least p"], rows),
+        table(["first", "second", "target", "method", "difference", "n", "p", "adjusted p", "least p"], rows),
         "\n" + "\n".join(textwrap.wrap(text, WIDTH)),
     ]
 
@@ -94,7 +93,7 @@ def monotonicity(study: Study) -> list[str]:
         for row in bad.head(40).to_dict("records")
     ]
     more = [f"- ... and {len(bad) - 40} more in monotonicity.csv"] if len(bad) > 40 else []
-    heading = ["steps that fall", *families]
+    heading = ["steps without a rise", *families]
     told = ["Quality rose from the milder to the harsher level in:"] if listed else ["No measure ever rose."]
     return [table(heading, rows), "", *told, *listed, *more]
 
@@ -107,7 +106,7 @@ def values(study: Study) -> list[str]:
     rows = []
     for condition in dict.fromkeys(study.scores["condition"]):
         values = [means.get((condition, m.name), math.nan) for m in shown]
-        rows.append([condition, *(number(value) for value in values)])
+        rows.append([condition, *(_cell(value, m) for value, m in zip(values, shown, strict=True))])
     if len(rows) > 60:
         return [f"{len(rows)} conditions: see evaluation_results.csv."]
     return [table(["condition", *(m.label for m in shown)], rows)]
@@ -123,3 +122,8 @@ def failures(study: Study) -> list[str]:
         for row in counts.to_dict("records")
     ]
     return [table(["stage", "status", "items", "reason"], rows), "", "Each stands with its clip in failures.csv."]
+
+
+def _cell(value: float, measure: Measure) -> str:
+    """Similarities crowd under 1, so they need their digits."""
+    return f"{value:.5f}" if measure.embedding and math.isfinite(value) else number(value)

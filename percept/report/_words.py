@@ -54,6 +54,11 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
+def bare_p(p: float) -> str:
+    """For the cell of a table: ``0.012``, ``< 0.001``, or a dash."""
+    return p_value(p).removeprefix("p = ").removeprefix("p ")
+
+
 def percent(share: float) -> str:
     """``95 %``, with a decimal only where rounding would hide something."""
     value = 100 * share

@@ -8,6 +8,8 @@ from typing import Any
 from percept.schema import CLEAN, PerceptError
 from percept.store import Manifest, Record, digest
 
+SCRIPTS = {"convert": "audio_conversion.py", "degrade": "extract_embeddings.py", "embed": "extract_embeddings.py"}
+"""The script that runs a stage."""
 CLEAN_ENDING = f"_{CLEAN}.wav"
 
 
@@ -21,6 +23,19 @@ def embedding_folder(name: str, settings: Any) -> Path:
     return Path(getattr(settings, f"{name}_dir", f"{name}_embeddings"))
 
 
+def planned_embeddings(source: Manifest, settings: Any) -> list[tuple[str, str, Path]]:
+    """Name, weights kind and folder of every embedding of the last extraction.
+
+    A folder named for this run (``--openl3-dir``) counts before the one that the extraction noted.
+    """
+    plan = source.planned("embed")
+    found = []
+    for name, kind, noted in plan.items if plan else []:
+        given, usual = embedding_folder(name, settings), embedding_folder(name, type(settings)())
+        found.append((name, kind, given if given != usual else Path(noted)))
+    return found
+
+
 def clips(manifest: Manifest) -> list[Record]:
     """The clean clips of a folder: those of the last conversion, and any ``<clip>_clean.wav`` put there by hand.
 
@@ -29,8 +44,8 @@ def clips(manifest: Manifest) -> list[Record]:
     """
     plan = manifest.planned("convert")
     names = [item[0] for item in plan.items] if plan else []
-    found = [record for name in names if (record := manifest.find("convert", name))]
-    known = {record.item for record in manifest.records()}
+    found = [manifest.find("convert", name) or _unfinished("convert", name) for name in names]
+    known = {record.item for record in manifest.records() if record.stage == "convert"}.union(names)
     for path in sorted(manifest.folder.glob(f"*{CLEAN_ENDING}")):
         clip = path.name.removesuffix(CLEAN_ENDING)
         if clip not in known:
@@ -46,9 +61,17 @@ def clips(manifest: Manifest) -> list[Record]:
 def versions(manifest: Manifest) -> list[Record]:
     """Every version of every clip, the clean one first, with conditions in the order of the last run."""
     plan = manifest.planned("degrade")
-    conditions = [item[0] for item in plan.items] if plan else []
     found = []
     for clip in clips(manifest):
         found.append(clip)
-        found += [r for c in conditions if (r := manifest.find("degrade", clip.item, c))]
+        for condition, family, level in plan.items if plan else []:
+            facts = {"family": family, "level": float(level), "clean_digest": clip.digest}
+            made = manifest.find("degrade", clip.item, condition)
+            found.append(made or _unfinished("degrade", clip.item, condition, facts))
     return found
+
+
+def _unfinished(stage: str, item: str, condition: str = "", facts: dict[str, Any] | None = None) -> Record:
+    """What stands for an item that was planned but not made: a run was cut short."""
+    reason = f"not made yet: the run was cut short; run {SCRIPTS[stage]} again"
+    return Record(stage, item, condition, status="skipped", reason=reason, facts=facts or {})

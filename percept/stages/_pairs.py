@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from percept.degradations import DEGRADATIONS
 from percept.embeddings import EMBEDDINGS
+from percept.metrics import METRICS, SIMILARITIES
 from percept.registry import nearest
+from percept.runner import warn
 from percept.schema import CLEAN, Pair, PerceptError
 from percept.settings import Score
-from percept.stages._folders import clips, embedding_folder, versions
+from percept.stages._folders import clips, planned_embeddings, versions
 from percept.store import Manifest, Record
 
 AGAIN = "run extract_embeddings.py again"
+RESERVED = ("item", "measure", "value", "unit", "status", "reason", "seconds", "level_unit", "bits_per_second")
 TEXT_COLUMNS = ("reference", "degraded", "clip", "condition", "family", "level")
 
 
@@ -35,43 +38,30 @@ def from_folders(settings: Score) -> tuple[list[Pair], dict[str, str]]:
         raise PerceptError(
             f"the folder {settings.input} holds clips but no degraded versions of them: run extract_embeddings.py first"
         )
-    plan = source.planned("embed")
-    folders = [Manifest(embedding_folder(item[0], settings)) for item in plan.items] if plan else []
-    headings: dict[str, str] = {}
-    for folder in folders:
-        headings |= _headings(folder)
+    folders, headings = {}, {}
+    for name, kind, folder in planned_embeddings(source, settings):
+        prefix = EMBEDDINGS[name].prefix(kind)
+        folders[prefix], headings[prefix] = Manifest(folder), EMBEDDINGS[name].heading(kind)
     return [_pair(source, clean[version.item], version, folders) for version in degraded], headings
 
 
-def _headings(folder: Manifest) -> dict[str, str]:
-    plan = folder.planned("embed")
-    for clip, condition in plan.items if plan else []:
-        record = folder.find("embed", clip, condition)
-        if record:
-            entry = EMBEDDINGS[record.facts["embedding"]]
-            return {entry.prefix(record.facts["weights"]): entry.heading(record.facts["weights"])}
-    return {}
-
-
-def _pair(source: Manifest, clean: Record, version: Record, embedded: list[Manifest]) -> Pair:
+def _pair(source: Manifest, clean: Record, version: Record, embedded: Mapping[str, Manifest]) -> Pair:
     folder = source.folder
     family, level = version.facts["family"], version.facts["level"]
     paths, problems = {}, {}
-    for manifest in embedded:
-        for prefix in _headings(manifest):
-            ours = manifest.find("embed", clean.item, CLEAN)
-            theirs = manifest.find("embed", version.item, version.condition)
-            problem = _problem(manifest, (ours, theirs), (clean, version))
-            if problem or ours is None or theirs is None:
-                problems[prefix] = problem
-            else:
-                paths[prefix] = (manifest.folder / ours.path, manifest.folder / theirs.path)
+    for prefix, manifest in embedded.items():
+        ours = manifest.find("embed", clean.item, CLEAN)
+        theirs = manifest.find("embed", version.item, version.condition)
+        problem = _problem(manifest, (ours, theirs), (clean, version))
+        if problem or ours is None or theirs is None:
+            problems[prefix] = problem
+        else:
+            paths[prefix] = (manifest.folder / ours.path, manifest.folder / theirs.path)
     return Pair(
         version.item,
         version.condition,
         family,
         level,
-        DEGRADATIONS[family].unit,
         folder / clean.path if clean.path else None,
         folder / version.path if version.path else None,
         paths,
@@ -121,7 +111,8 @@ def from_csv(path: Path) -> tuple[list[Pair], dict[str, str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            columns, rows = list(reader.fieldnames or []), list(reader)
+            columns = list(reader.fieldnames or [])
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise PerceptError(f"cannot read the pairs file {path}: {error}") from None
     for name in ("reference", "degraded"):
@@ -131,17 +122,22 @@ def from_csv(path: Path) -> tuple[list[Pair], dict[str, str]]:
         raise PerceptError(f"{path} has no rows below its header")
     names = _embedding_names(path, columns)
     used = {*TEXT_COLUMNS, *(f"{n}_{side}" for n in names for side in ("reference", "degraded"))}
-    extra = [c for c in columns if c not in used and _numeric(rows, c)]
-    pairs = [_row(path, number, row, names, extra) for number, row in enumerate(rows, start=2)]
-    _refuse_repeats(path, pairs)
+    extra = [c for c in columns if c and c.strip() and c not in used and _is_target(path, rows, c)]
+    _refuse_measure_names(path, extra, names)
+    pairs = [_row(path, number, row, names, extra) for number, row in rows]
+    pairs = _distinct_clips([row for _, row in rows], pairs)
+    _refuse_repeats(path, pairs, [number for number, _ in rows])
     return pairs, {name: _heading(name) for name in names}
 
 
 def _embedding_names(path: Path, columns: list[str]) -> list[str]:
     names = [c.removesuffix("_reference") for c in columns if c.endswith("_reference")]
+    names += [c.removesuffix("_degraded") for c in columns if c.endswith("_degraded")]
+    names = list(dict.fromkeys(names))
     for name in names:
-        if f"{name}_degraded" not in columns:
-            raise PerceptError(f"{path} has a column '{name}_reference' but no '{name}_degraded'")
+        for there, missing in (("reference", "degraded"), ("degraded", "reference")):
+            if f"{name}_{missing}" not in columns:
+                raise PerceptError(f"{path} has a column '{name}_{there}' but no '{name}_{missing}'")
     return names
 
 
@@ -152,9 +148,26 @@ def _heading(name: str) -> str:
     return name
 
 
-def _numeric(rows: list[dict[str, str]], column: str) -> bool:
-    values = [row[column] for row in rows if (row[column] or "").strip()]
-    return bool(values) and all(_number(value) is not None for value in values)
+def _is_target(path: Path, rows: list[tuple[int, dict[str, str]]], column: str) -> bool:
+    """Whether a further column holds numbers; one that holds some and something else is told, and left out."""
+    cells = [(number, row[column]) for number, row in rows if (row[column] or "").strip()]
+    wrong = [(number, text) for number, text in cells if _number(text) is None]
+    if cells and not wrong:
+        return True
+    if len(wrong) < len(cells) or column == "mos":
+        where = f"line {wrong[0][0]} says '{wrong[0][1]}'" if wrong else "it is empty"
+        problem = f"{path}: the column '{column}' is not all numbers ({where})"
+        if column == "mos":
+            raise PerceptError(f"{problem}; leave a cell empty where there is no score")
+        warn(f"{problem}, so it is no target")
+    return False
+
+
+def _refuse_measure_names(path: Path, extra: list[str], names: list[str]) -> None:
+    ours = {*RESERVED, *METRICS.names(), *(f"{name}_{s.name}" for name in names for s in SIMILARITIES)}
+    for column in extra:
+        if column in ours:
+            raise PerceptError(f"{path}: the column '{column}' has a name that the results use; give it another")
 
 
 def _number(text: str | None) -> float | None:
@@ -172,6 +185,8 @@ def _row(path: Path, number: int, row: dict[str, str], names: list[str], extra: 
     def file(column: str) -> Path:
         return path.parent / cell(column)
 
+    if "\0" in "".join(value or "" for value in row.values() if isinstance(value, str)):
+        raise PerceptError(f"{path}, line {number}: there is a NUL character")
     if cell("level") and _number(cell("level")) is None:
         raise PerceptError(f"{path}, line {number}: the level '{cell('level')}' is not a number")
     family = cell("family")
@@ -182,7 +197,6 @@ def _row(path: Path, number: int, row: dict[str, str], names: list[str], extra: 
         cell("condition") or Path(cell("degraded")).stem,
         family,
         _number(cell("level")),
-        DEGRADATIONS[family].unit if family in DEGRADATIONS else "",
         file("reference"),
         file("degraded"),
         {n: (file(f"{n}_reference"), file(f"{n}_degraded")) for n in present},
@@ -196,9 +210,23 @@ def _targets(row: Mapping[str, str], extra: list[str]) -> dict[str, float]:
     return {column: value for column in extra if (value := _number(row[column])) is not None}
 
 
-def _refuse_repeats(path: Path, pairs: list[Pair]) -> None:
+def _distinct_clips(rows: list[dict[str, str]], pairs: list[Pair]) -> list[Pair]:
+    """Pairs whose clip is only a file's stem: two files of one stem get their path as the clip's name."""
+    files: dict[str, set[Path | None]] = {}
+    for pair in pairs:
+        files.setdefault(pair.clip, set()).add(pair.reference)
+    named = []
+    for row, pair in zip(rows, pairs, strict=True):
+        ambiguous = not (row.get("clip") or "").strip() and len(files[pair.clip]) > 1
+        path = Path((row["reference"] or "").strip())
+        name = "_".join((*path.parent.parts, path.stem))
+        named.append(replace(pair, clip=name) if ambiguous and path.name else pair)
+    return named
+
+
+def _refuse_repeats(path: Path, pairs: list[Pair], numbers: list[int]) -> None:
     lines: dict[tuple[str, str], int] = {}
-    for number, pair in enumerate(pairs, start=2):
+    for number, pair in zip(numbers, pairs, strict=True):
         name = (pair.clip, pair.condition)
         if name in lines:
             raise PerceptError(

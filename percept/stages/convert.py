@@ -35,9 +35,13 @@ def convert(settings: Convert, run: Run) -> Tally:
     files, ignored = _inputs(settings)
     manifest = Manifest(settings.output).open()
     names = _names(files, settings.input)
-    notes = [f"{path} is called '{name}': another file has the same stem" for path, name in names if name != path.stem]
+    renamed = [(path, name) for path, name in names if name != path.stem]
+    for path, name in renamed:
+        warn(f"{path} is called '{name}': another file has the same stem, or its name is no UTF-8")
+    notes = [f"{len(renamed)} clips renamed"] if renamed else []
     if ignored:
-        notes.append(f"{len(ignored)} files without audio passed over ({', '.join(p.name for p in ignored[:3])}, ...)")
+        shown = ", ".join(path.name for path in ignored[:3])
+        notes.append(f"{len(ignored)} files without audio passed over ({shown}{', ...' if ignored[3:] else ''})")
     manifest.plan(Plan("convert", [[name] for _, name in names], plain(settings)))
     tally, tasks = Tally(), []
     for path, name in names:
@@ -56,12 +60,12 @@ def _inputs(settings: Convert) -> tuple[list[Path], list[Path]]:
     source = settings.input
     if not source.exists():
         raise PerceptError(f"the input {source} does not exist; name a folder or an audio file with --input")
-    if source.is_dir() and settings.output.resolve() == source.resolve():
-        raise PerceptError(f"--output {settings.output} is the input folder, which is never written to; name another")
+    output = settings.output.resolve()
+    if source.is_dir() and source.resolve() in (output, *output.parents):
+        raise PerceptError(f"--output {settings.output} lies in the input folder, which is never written to")
     if not 1000 <= settings.rate <= 768000:
         raise PerceptError(f"--rate {settings.rate} is not a sample rate: expected 1000 to 768000 Hz, usually 16000")
-    inside = settings.output.resolve()
-    files = [path for path in media.find(source) if inside not in path.resolve().parents]
+    files = media.find(source)
     ignored = [path for path in files if path.suffix.lower() in media.DOCUMENT_ENDINGS and not media.holds_audio(path)]
     audio = [path for path in files if path not in ignored]
     if not audio:
@@ -71,13 +75,15 @@ def _inputs(settings: Convert) -> tuple[list[Path], list[Path]]:
 
 def _names(files: list[Path], source: Path) -> list[tuple[Path, str]]:
     """A name for each file: its stem, or, where stems collide, its path below the input with the ending."""
-    stems = Counter(path.stem.casefold() for path in files)
+    # A name that is no UTF-8 could not be written to a table.
+    stem = {path: path.stem.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for path in files}
+    stems = Counter(name.casefold() for name in stem.values())
     named = []
     for path in files:
         below = path.relative_to(source) if source.is_dir() else Path(path.name)
-        parts = (*below.parent.parts, below.stem, below.suffix.removeprefix("."))
-        unique = stems[path.stem.casefold()] == 1
-        named.append((path, path.stem if unique else "_".join(part for part in parts if part)))
+        parts = (*below.parent.parts, stem[path], below.suffix.removeprefix("."))
+        unique = stems[stem[path].casefold()] == 1
+        named.append((path, stem[path] if unique else "_".join(part for part in parts if part)))
     taken = Counter(name.casefold() for _, name in named)
     return [(path, name if taken[name.casefold()] == 1 else f"{name}_{digest(path)[:8]}") for path, name in named]
 
@@ -97,9 +103,10 @@ def _convert(source: Path, target: Path, rate: int) -> list[dict[str, Any]]:
     samples = dsp.at_rate(Clip(dsp.mono(original.samples), original.rate), rate).samples
     if samples.size == 0:
         raise Unreadable(f"too short: {header.frames} samples at {header.rate} Hz leave none at {rate} Hz")
-    peak = dsp.peak(samples)
     # Band-limiting overshoots at steep edges; the whole clip is lowered rather than clipped, and the gain is told.
-    gain = min(1.0, FULL_SCALE / peak) if peak else 1.0
+    # 16-bit audio reaches down to -1 but only up to one step below +1.
+    excess = max(float(samples.max()) / FULL_SCALE, -float(samples.min()))
+    gain = 1 / excess if excess > 1 else 1.0
     clip = Clip((samples * gain).astype(samples.dtype), rate)
     with writing(target) as temporary:
         media.write_pcm16(temporary, clip)

@@ -6,7 +6,7 @@ Scopes:
     ``family:<name>``: those rows alone.
 Rows whose value is missing take no part, nor do infinite values in Pearson's r (rank methods have a place for them);
 `n` tells how many did.
-Holm's correction runs over all predictors and targets of one scope and method.
+Holm's correction runs over all predictors and targets of one scope and method, and over all comparisons of one method.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from percept import stats
+from percept import runner, stats
+from percept.metrics import METRICS
 from percept.records import Degradation
-from percept.runner import progress
+from percept.registry import nearest
+from percept.runner import Job
 from percept.schema import (
     COMPARISONS_COLUMNS,
     CORRELATIONS_COLUMNS,
@@ -31,7 +33,7 @@ from percept.schema import (
     Measure,
     PerceptError,
 )
-from percept.settings import Correlate
+from percept.settings import Correlate, Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 VERSION = 1
 WITHIN = "within clips"
 FEWEST_ROWS = 3
+COMPARED_BY = ("pearson", "spearman")
 TOLERANCE = 1e-9
 """Steps of a measure smaller than this are rounding, not improvement."""
 
@@ -68,8 +71,7 @@ def correlate(
     measures: Sequence[Measure],
     families: Mapping[str, Degradation | None],
     settings: Correlate,
-    *,
-    quiet: bool = False,
+    run: Run,
 ) -> Relations:
     """Relate all measures with each other.
 
@@ -78,20 +80,17 @@ def correlate(
         measures: what its measures mean.
         families: the degradations of its rows.
         settings: targets, resamples, permutations, confidence, seed.
-        quiet: show no progress bar.
+        run: how to run.
 
     Raises:
-        PerceptError: settings out of range.
+        PerceptError: settings out of range, or a target that is no measure (with the nearest names).
     """
     import pandas as pd
 
     _check(settings)
     wide = _wide(scores, measures)
-    given = [m.name for m in measures if m.group == "given"]
-    targets = tuple(dict.fromkeys(t for t in (*settings.targets, *given) if t in wide.values))
-    scopes = list(_scopes(wide))
-    bar = progress(scopes, total=len(scopes), title="correlate", quiet=quiet)
-    correlations = [row for scope in bar for row in _associations(wide, scope, targets, settings)]
+    targets = _targets(wide, measures, settings)
+    correlations = _correlations(wide, targets, settings, run)
     comparisons = _comparisons(wide, measures, targets, settings)
     trends = _trends(wide, measures, families)
     return Relations(
@@ -139,16 +138,42 @@ def _scopes(wide: _Wide) -> Iterator[tuple[str, Any]]:
                 yield f"family:{family}", mask
 
 
+def _targets(wide: _Wide, measures: Sequence[Measure], settings: Correlate) -> tuple[str, ...]:
+    given = [m.name for m in measures if m.group == "given"]
+    for target in settings.targets:
+        if target not in wide.values and target not in METRICS:
+            raise PerceptError(f"there is no measure called '{target}' to be a target{nearest(target, wide.values)}")
+    return tuple(dict.fromkeys(t for t in (*settings.targets, *given) if t in wide.values))
+
+
+def _correlations(wide: _Wide, targets: Sequence[str], settings: Correlate, run: Run) -> list[dict[str, Any]]:
+    """The rows of all scopes and methods, in that order; each scope and method is a job."""
+    # Two targets are compared once, not once in each direction.
+    pairs = [
+        (predictor, target)
+        for predictor in wide.values
+        for target in targets
+        if predictor not in targets or targets.index(predictor) < targets.index(target)
+    ]
+    jobs = [
+        Job((place, order), _associations, (wide, scope, pairs, method, settings))
+        for place, scope in enumerate(_scopes(wide))
+        for order, method in enumerate(stats.METHODS)
+    ]
+    found = {}
+    for outcome in runner.run(jobs, processes=run.jobs, title="correlate", quiet=run.quiet):
+        if outcome.reason:
+            raise RuntimeError(outcome.unexpected or outcome.reason)
+        found[outcome.name] = outcome.value
+    return [row for name in sorted(found) for row in found[name]]
+
+
 def _associations(
-    wide: _Wide, scope: tuple[str, Any], targets: Sequence[str], settings: Correlate
+    wide: _Wide, scope: tuple[str, Any], pairs: Sequence[tuple[str, str]], method: str, settings: Correlate
 ) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    pairs = [(predictor, target) for predictor in wide.values for target in targets if predictor != target]
-    for method in stats.METHODS:
-        tests = [_associate(wide, scope, pair, method, settings) for pair in pairs]
-        adjusted = stats.holm(np.array([test["p"] for test in tests], dtype=np.float64))
-        rows += [{**test, "p_adjusted": p} for test, p in zip(tests, adjusted, strict=True)]
-    return rows
+    tests = [_associate(wide, scope, pair, method, settings) for pair in pairs]
+    adjusted = stats.holm(np.array([test["p"] for test in tests], dtype=np.float64))
+    return [{**test, "p_adjusted": p} for test, p in zip(tests, adjusted, strict=True)]
 
 
 def _associate(
@@ -205,12 +230,17 @@ def _comparisons(
     for measure in measures:
         if measure.embedding:
             by_kind.setdefault(measure.title.removeprefix(measure.embedding), {})[measure.embedding] = measure
-    rows = []
+    rows: list[dict[str, Any]] = []
     for first, second in combinations(embeddings, 2):
         for own in by_kind.values():
             for target in targets:
-                for method in ("pearson", "spearman"):
+                for method in COMPARED_BY:
                     rows.append(_comparison(wide, (own[first], own[second]), target, method, settings))
+    for method in COMPARED_BY:
+        tests = [row for row in rows if row["method"] == method]
+        adjusted = stats.holm(np.array([row["p"] for row in tests], dtype=np.float64))
+        for row, p in zip(tests, adjusted, strict=True):
+            row["p_adjusted"] = p
     return rows
 
 

@@ -33,7 +33,7 @@ def degrade(settings: Degrade, run: Run) -> Tally:
     manifest = Manifest(settings.input)
     found = clips(manifest)
     manifest.open()
-    manifest.plan(Plan("degrade", [[c.name] for c in conditions], plain(settings)))
+    manifest.plan(Plan("degrade", [[c.name, c.family, repr(c.level)] for c in conditions], plain(settings)))
     tally, tasks = Tally(), []
     for clip in found:
         for condition in conditions:

@@ -32,13 +32,14 @@ class Chosen:
     device: str
 
     @property
-    def facts(self) -> dict[str, str]:
+    def facts(self) -> dict[str, Any]:
         """What the manifest says of every artefact made with it."""
         return {
             "embedding": self.name,
             "options": self.spec,
             "weights": self.weights.kind,
             "weights_identity": self.weights.identity,
+            "weights_verified": self.weights.verified,
             "precision": self.precision,
         }
 
@@ -61,10 +62,12 @@ def embed(settings: Embed, run: Run, *, audio: Path, seed: int) -> Tally:
     source = Manifest(audio)
     found = versions(source)
     chosen, notes = _choose(settings, run, seed)
-    source.open().plan(Plan("embed", [[c.name, c.spec] for c in chosen], plain(settings)))
+    folders = {choice.name: embedding_folder(choice.name, settings) for choice in chosen}
+    items = [[c.name, c.weights.kind, str(folders[c.name])] for c in chosen]
+    source.open().plan(Plan("embed", items, plain(settings)))
     tally, tasks = Tally(notes=notes), []
     for choice in chosen:
-        manifest = Manifest(embedding_folder(choice.name, settings)).open()
+        manifest = Manifest(folders[choice.name]).open()
         manifest.plan(Plan("embed", [[version.item, version.condition or CLEAN] for version in found]))
         for version in found:
             task = _task(manifest, audio, version, choice)

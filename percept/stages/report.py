@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from percept import plots, report
-from percept.schema import CLEAN, FAILURES_COLUMNS, PerceptError
+from percept.schema import FAILURES_COLUMNS, PerceptError
 from percept.store import Manifest, Record, digest, key, write_text
 from percept.study import Study
 
@@ -92,19 +92,24 @@ def failures(scores: pd.DataFrame, folders: Sequence[Path]) -> pd.DataFrame:
 
 
 def _failed_records(manifest: Manifest) -> list[tuple[str, ...]]:
-    clips = {item[0] for item in plan.items} if (plan := manifest.planned("convert")) else None
-    conditions = {item[0] for item in plan.items} if (plan := manifest.planned("degrade")) else None
-    wanted = {tuple(item) for item in plan.items} if clips is None and (plan := manifest.planned("embed")) else None
+    """Failures among the items of the last runs; those of earlier settings or of removed clips are history."""
     rows: list[tuple[str, ...]] = []
-    for r in manifest.records():
-        current = (
-            (clips is None or r.item in clips or r.stage != "convert")
-            and (conditions is None or r.stage != "degrade" or r.condition in conditions)
-            and (wanted is None or r.stage != "embed" or (r.item, r.condition or CLEAN) in wanted)
-        )
-        if current and r.status != "ok":
-            rows.append((r.stage, r.item, r.condition, r.measure, r.status, r.reason))
+    for record in manifest.records():
+        if record.status != "ok" and _current(manifest, record):
+            rows.append((record.stage, record.item, record.condition, record.measure, record.status, record.reason))
     return rows
+
+
+def _current(manifest: Manifest, record: Record) -> bool:
+    plans = {stage: plan.items if (plan := manifest.planned(stage)) else None for stage in ("convert", "degrade")}
+    if record.stage == "embed":
+        embedded = manifest.planned("embed")
+        return embedded is None or [record.item, record.condition] in embedded.items
+    clips = plans["convert"]
+    if clips is not None and [record.item] not in clips and manifest.find("convert", record.item):
+        return False
+    versions = plans["degrade"]
+    return record.stage != "degrade" or versions is None or record.condition in {item[0] for item in versions}
 
 
 def _tables(study: Study, results: Path) -> list[str]:

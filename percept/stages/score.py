@@ -113,9 +113,11 @@ class _Baselines:
             means = []
             for path in self._paths[prefix]:
                 try:
-                    means.append(_load(path).mean(axis=0))
-                except (Unreadable, OSError):
+                    frames = _load(path)
+                except Unreadable:
                     continue  # the pair itself gets a failure row with the reason
+                if np.isfinite(frames).all():
+                    means.append(frames.mean(axis=0))
             fit = len({mean.shape for mean in means}) == 1
             self._means[prefix] = np.mean(means, axis=0) if fit else None
         return self._means[prefix]
@@ -222,7 +224,10 @@ def _load(path: Path) -> Array64:
         frames = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise Unreadable(f"{path.name} cannot be read as .npy: {error}") from None
-    frames = np.atleast_2d(np.asarray(frames, dtype=np.float64))
+    if not isinstance(frames, np.ndarray) or frames.dtype.kind not in "fiu":
+        kind = frames.dtype if isinstance(frames, np.ndarray) else "several arrays"
+        raise Unreadable(f"{path.name} holds {kind}; expected one array of real numbers")
+    frames = np.atleast_2d(frames.astype(np.float64))
     if frames.ndim != 2 or not frames.size:
         raise Unreadable(f"{path.name} has the shape {frames.shape}; expected [frames, features]")
     return np.asarray(frames)
