@@ -23,6 +23,9 @@ from percept.store import Manifest, Record
 
 Item = TypeVar("Item")
 
+FAILURES_TOLD = 3
+"""Failures that are told one by one on standard error; the others are counted."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -147,6 +150,7 @@ def perform(tasks: Sequence[Task], *, processes: int, title: str, quiet: bool = 
         PerceptError: a manifest could not be written; what was written before is safe.
     """
     tally = Tally()
+    failed: list[str] = []
     jobs = [Job(index, task.function, task.arguments) for index, task in enumerate(tasks)]
     for outcome in run(jobs, processes=processes, title=title, quiet=quiet):
         task = tasks[outcome.name]
@@ -154,6 +158,14 @@ def perform(tasks: Sequence[Task], *, processes: int, title: str, quiet: bool = 
             facts = {**record.facts, **update.pop("facts", {})}
             task.manifest.append(replace(record, seconds=round(outcome.seconds, 4), facts=facts, **update))
             tally.add(update.get("status", "ok"))
+            if update.get("status") == "failed":
+                failed.append(f"{'_'.join(filter(None, record.name[1:]))}: {update['reason']}")
+    for failure in failed[:FAILURES_TOLD]:
+        warn(failure)
+    if len(failed) > FAILURES_TOLD:
+        warn(
+            f"{len(failed) - FAILURES_TOLD} more failed in '{title}'; manifest.jsonl beside the results has all reasons"
+        )
     return tally
 
 

@@ -11,48 +11,66 @@ from percept.embeddings import EMBEDDINGS, describe
 from percept.metrics import METRICS, SIMILARITIES
 from percept.records import Embedding
 
+LIST_ONLY = {
+    "levels from, to", "of identical clips", "needs a reference", "symmetric", "differentiable", "weight files",
+    "depends on the run's clips",
+}  # fmt: skip
+
 Table = tuple[str, Sequence[str], list[Sequence[str]]]
 
 
 def tables() -> list[Table]:
-    """Heading, columns and rows of every registry."""
-    return [
+    """Heading, columns and rows of every registry; all facts."""
+    return [_degradations(), _embeddings(), _metrics(), _similarities()]
+
+
+def _degradations() -> Table:
+    columns = ("name", "what it does", "unit of the level", "default levels", "levels from, to", "changes nothing at")
+    rows = [
         (
-            "Degradations",
-            ("name", "what it does", "unit of the level", "default levels", "changes nothing at", "harsher", "source"),
-            [
-                (
-                    d.name, d.summary, d.unit, ", ".join(f"{level:g}" for level in d.levels), f"{d.neutral:g}",
-                    d.harsher, d.citation,
-                )
-                for d in DEGRADATIONS
-            ],
-        ),
-        (
-            "Embeddings",
-            ("name", "what it is", "rate", "options (default in brackets)", "weights' licence", "source"),
-            [(e.name, e.summary, f"{e.rate} Hz", _options(e), e.licence, e.citation) for e in EMBEDDINGS],
-        ),
-        (
-            "Measures",
-            ("name", "what it is", "unit", "range", "better", "works at", "source"),
-            [
-                (
-                    m.name, m.summary, m.unit, _range(m.range), _better(m.higher_is_better),
-                    f"{m.rate} Hz" if m.rate else "any rate", m.citation,
-                )
-                for m in METRICS
-            ],
-        ),
-        (
-            "Similarities of embeddings",
-            ("name", "what it is", "range", "better"),
-            [
-                (f"<embedding>_{s.name}", s.summary, _range(s.range), _better(s.higher_is_better))
-                for s in SIMILARITIES
-            ],
-        ),
+            f"{d.name}", d.summary, d.unit, ", ".join(f"{level:g}" for level in d.levels), _range(d.limits),
+            f"{d.neutral:g}", d.harsher, d.citation,
+        )
+        for d in DEGRADATIONS
     ]  # fmt: skip
+    return "Degradations", (*columns, "harsher", "source"), list(rows)
+
+
+def _embeddings() -> Table:
+    columns = ("name", "what it is", "rate", "features", "options (default in brackets)", "weight files")
+    rows = []
+    for e in EMBEDDINGS:
+        options = e.options()
+        files = ", ".join(file.name for file in e.files(options)) or "none needed"
+        facts = (f"{e.rate} Hz", str(e.dimension(options)), _options(e), files)
+        rows.append((e.name, e.summary, *facts, _yes(e.differentiable), e.licence, e.citation))
+    return "Embeddings", (*columns, "differentiable", "weights' licence", "source"), list(rows)
+
+
+def _metrics() -> Table:
+    columns = ("name", "what it is", "unit", "range", "better", "works at", "of identical clips")
+    rows = [
+        (
+            m.name, m.summary, m.unit, _range(m.range), _better(m.higher_is_better),
+            f"{m.rate} Hz" if m.rate else "any rate", f"{m.perfect:g}", _yes(m.needs_reference), _yes(m.symmetric),
+            _yes(m.differentiable), m.licence, m.citation,
+        )
+        for m in METRICS
+    ]  # fmt: skip
+    more = ("needs a reference", "symmetric", "differentiable", "licence", "source")
+    return "Measures", (*columns, *more), list(rows)
+
+
+def _similarities() -> Table:
+    rows = [
+        (f"<embedding>_{s.name}", s.summary, _range(s.range), _better(s.higher_is_better), _yes(s.needs_baseline))
+        for s in SIMILARITIES
+    ]
+    return (
+        "Similarities of embeddings",
+        ("name", "what it is", "range", "better", "depends on the run's clips"),
+        list(rows),
+    )
 
 
 def text() -> str:
@@ -68,13 +86,16 @@ def text() -> str:
 
 
 def markdown() -> str:
-    """All tables for the README."""
+    """All tables for the README, without the columns that only ``--list`` has room for."""
     blocks = []
-    for heading, columns, rows in tables():
+    for heading, names, facts in tables():
+        kept = [place for place, name in enumerate(names) if name not in LIST_ONLY]
+        columns = [names[place] for place in kept]
+        rows = [[row[place] for place in kept] for row in facts]
         lines = [
             _line(columns),
             _line(["---"] * len(columns)),
-            *(_line([f"`{name}`", *facts]) for name, *facts in rows),
+            *(_line([f"`{name}`", *cells]) for name, *cells in rows),
         ]
         blocks.append(f"### {heading}\n\n" + "\n".join(lines))
     return "\n\n".join(blocks)
@@ -99,6 +120,10 @@ def _line(cells: Iterable[str]) -> str:
 def _range(limits: tuple[float, float]) -> str:
     low, high = limits
     return f"{'-∞' if math.isinf(low) else f'{low:g}'} to {'∞' if math.isinf(high) else f'{high:g}'}"
+
+
+def _yes(fact: bool) -> str:
+    return "yes" if fact else "no"
 
 
 def _better(higher: bool) -> str:

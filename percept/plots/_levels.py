@@ -46,7 +46,7 @@ def level_effects(view: View, family: str) -> tuple[Figure, str]:
         _level_lines(axes, view, family, _by_level(view, rows, measure))
         _level_axis(axes, levels, view.study.families.get(family))
         axes.set_ylabel(directed(measure, 22), fontsize=8)
-        if position >= len(slots) - columns:
+        if all(below is None for below in slots[position + columns :: columns]):
             axes.set_xlabel(_level_label(view, family), fontsize=8)
     figure.align_ylabels()
     legend(figure, *_level_legend(view, family, sorted(rows["clip"].unique())))
