@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from percept.schema import Array, Array64, Clip, Measure, Score
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,25 +39,21 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Degradation(Choice):
-    """A family of degradations, ordered by one level.
+class Family(Choice):
+    """What makes versions of a clip, ordered by one level: a degradation or a codec.
 
     Args:
-        apply: ``(clip, level, generator) -> samples [T]`` of the same length, rate and alignment.
-        unit: unit of the level ("dB", "bit"); empty for a pure number.
-        suffix: follows the level in a condition's name: ``noise_snr_10dB``.
+        unit: unit of the level ("dB", "bit", "kbit/s"); empty for a pure number.
+        suffix: follows the level in a condition's name: ``noise_snr_10dB``, ``mp3_32k``.
         levels: the default levels, mildest first.
-        neutral: the level that changes nothing.
         limits: smallest and largest allowed level.
         harsher: whether a higher or a lower level is the stronger degradation.
         whole: only whole numbers are levels.
     """
 
-    apply: Callable[[Clip, float, np.random.Generator], Array]
     unit: str
     suffix: str = ""
     levels: tuple[float, ...]
-    neutral: float
     limits: tuple[float, float]
     harsher: Literal["higher", "lower"]
     whole: bool = False
@@ -70,6 +66,60 @@ class Degradation(Choice):
     def severity(self, level: float) -> float:
         """A number that grows as the degradation gets stronger."""
         return level if self.harsher == "higher" else -level
+
+
+@dataclass(frozen=True, kw_only=True)
+class Degradation(Family):
+    """A family of degradations, ordered by one level.
+
+    Args:
+        apply: ``(clip, level, generator) -> samples [T]`` of the same length, rate and alignment.
+        neutral: the level that changes nothing.
+        control: nothing audible is lost (a delay, a level), so quality measures should not fall, and monotonicity is
+            not asked of them.
+        needs: what `apply` is given besides, as a fourth argument: "company", the other clips of the run (a tuple of
+            `Clip`, same rate); "impulse", the user's impulse response (a `Clip`).
+    """
+
+    apply: Callable[..., Array]
+    neutral: float
+    control: bool = False
+    needs: Literal["", "company", "impulse"] = ""
+
+
+@dataclass(frozen=True)
+class Coded:
+    """What a codec gives back.
+
+    Args:
+        samples: decoded ``[T]`` or ``[C, T]``: same length, rate and alignment as the input.
+        payload_bits: bits of the coded audio alone.
+        file_bits: bits of the whole file or of the defined minimal container, headers included: 8 × bytes.
+        facts: what else is to be recorded: library versions, the rate at which it was coded.
+    """
+
+    samples: Array
+    payload_bits: int
+    file_bits: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Codec(Family):
+    """A real codec, ordered by its bit rate in kbit/s (of all channels together).
+
+    Args:
+        code: ``(clip, kbps) -> Coded``, or ``(clip, kbps, weights) -> Coded`` for one with `files`.
+        files: ``() -> weight files`` of a neural codec; empty for the others.
+        licence: of the encoder, or of the weights.
+    """
+
+    code: Callable[..., Coded]
+    files: Callable[[], tuple[WeightFile, ...]] = tuple
+    licence: str
+    unit: str = "kbit/s"
+    suffix: str = "k"
+    harsher: Literal["higher", "lower"] = "lower"
 
 
 @dataclass(frozen=True, kw_only=True)

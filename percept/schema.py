@@ -110,6 +110,7 @@ class Pair:
         degraded: path of the degraded audio, or None when there is none.
         embeddings: column prefix (``openl3``, ``openl3_untrained``) to the two ``.npy`` paths.
         targets: further numbers that came with the pair, such as a listening test's ``mos``.
+        bits_per_second: what a codec spent on it, headers included; None for what is not coded.
         problem: why this pair cannot be scored at all (an earlier stage failed); empty otherwise.
         problems: column prefix to the reason why that embedding is missing for this pair.
     """
@@ -122,6 +123,7 @@ class Pair:
     degraded: Path | None = None
     embeddings: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)
     targets: Mapping[str, float] = field(default_factory=dict)
+    bits_per_second: float | None = None
     problem: str = ""
     problems: Mapping[str, str] = field(default_factory=dict)
 

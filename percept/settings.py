@@ -42,8 +42,10 @@ class Degrade:
 
     input: Path = Path("test_audio")
     """Folder with the converted clips; the degraded versions are put beside them."""
-    conditions: tuple[str, ...] = ("noise", "bandwidth", "bit_depth")
-    """Degradations as NAME or NAME:LEVEL,LEVEL,... (--list tells names, units and default levels)."""
+    conditions: tuple[str, ...] = ("noise", "bandwidth", "bit_depth", "mp3", "opus")
+    """Degradations and codecs as NAME or NAME:LEVEL,LEVEL,... (--list tells names, units and default levels)."""
+    impulse_response: Path | None = None
+    """Audio file of a measured room or device, for the condition impulse_response."""
     normalise: Literal["none", "peak"] = "none"
     """peak: scale every degraded version to full scale, as the published noise study does."""
     seed: int = 0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from percept.records import Degradation
+from percept.records import Family
 from percept.schema import Measure
 
 if TYPE_CHECKING:
@@ -25,10 +25,11 @@ class Study:
         failures: columns `FAILURES_COLUMNS`, of all stages.
         measures: what the columns mean, in the order in which they are shown.
         targets: names of the measures that the others are judged against.
-        families: family name to its `Degradation` (None for a family that only came with the pairs).
+        families: family name to its record (None for a family that only came with the pairs).
         notes: sentences that must stand at the top: untrained controls, gain changes, windows.
         facts: how to reproduce the run: heading to text.
         confidence: of every interval.
+        bits_per_second: (clip, condition) to the bits that a codec spent on it, headers included, a second.
     """
 
     scores: pd.DataFrame
@@ -38,10 +39,11 @@ class Study:
     failures: pd.DataFrame
     measures: tuple[Measure, ...]
     targets: tuple[str, ...]
-    families: Mapping[str, Degradation | None]
+    families: Mapping[str, Family | None]
     notes: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     confidence: float = 0.95
+    bits_per_second: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
     def measure(self, name: str) -> Measure:
         """The measure with this column name."""

@@ -32,6 +32,8 @@ HEAVY = {
     "numba",
     "pesq",
     "pystoi",
+    "av",
+    "safetensors",
 }
 
 MODULES = sorted((ROOT / "percept").rglob("*.py"))

@@ -235,6 +235,47 @@ def test_a_removed_clip_leaves_no_failure_behind(workplace: Path, all_three: All
     assert not len(pd.read_csv(workplace / "results" / "failures.csv"))
 
 
+def test_codecs_are_conditions_with_their_bits(workplace: Path, scripts: Scripts) -> None:
+    """A coded version is a row like any other, and tells what it cost; what is not coded has no bit rate."""
+    scripts["convert"]()
+    assert scripts["extract"]("--conditions", "mp3:64,32", "babble:0") == 0
+    assert scripts["analyze"]() == 0
+    table = pd.read_csv(workplace / "results" / "evaluation_results.csv").set_index(["clip", "condition"])
+    for clip in ("low", "high"):
+        rates = [table.loc[(clip, f"mp3_{level}k"), "bits_per_second"] for level in (64, 32)]
+        assert rates == pytest.approx([64000, 32000], rel=0.12)
+        assert table.loc[(clip, "mp3_64k"), "si_sdr"] > table.loc[(clip, "mp3_32k"), "si_sdr"]
+    assert table.xs("babble_0dB", level="condition")["bits_per_second"].isna().all()
+    assert table.xs("babble_0dB", level="condition")["si_sdr"].to_numpy() == pytest.approx(0, abs=0.6)
+
+
+def test_an_untrained_codec_never_passes_for_the_codec(workplace: Path, scripts: Scripts) -> None:
+    """The control's versions, tables and report carry (untrained), and a note stands on top."""
+    scripts["convert"]()
+    assert scripts["extract"]("--conditions", "encodec:6", "noise:0.1", "--weights", "untrained") == 0
+    assert (workplace / "test_audio" / "low_encodec_untrained_6k.wav").exists()
+    assert scripts["analyze"]() == 0
+    assert set(pd.read_csv(workplace / "results" / "measures.csv")["family"]) == {"encodec_untrained", "noise"}
+    head = (workplace / "results" / "analysis_report.txt").read_text().split("What was found")[0]
+    assert "UNTRAINED CONTROL: EnCodec" in head
+
+
+def test_an_impulse_response_of_the_users(
+    workplace: Path, scripts: Scripts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The condition impulse_response asks for a file; another file makes the versions anew."""
+    scripts["convert"]()
+    flags = ["--conditions", "impulse_response:1", "noise:0.1"]
+    assert scripts["extract"](*flags) == 2
+    assert "name its file with --impulse-response" in capsys.readouterr().err
+    for number in (1, 2):
+        echo = np.zeros(2000)
+        echo[[0, 500 * number]] = 1, 0.5
+        soundfile.write(workplace / "room.wav", echo, 16000)
+        assert scripts["extract"](*flags, "--impulse-response", "room.wav") == 0
+    assert "4 done, 6 cached" in capsys.readouterr().out.splitlines()[-1]  # two versions, two embeddings
+
+
 def test_a_bad_clip_is_rows_with_a_reason(workplace: Path, all_three: AllThree) -> None:
     """A clip that cannot be read stays in the tables as failed and skipped rows; the others have their values."""
     (workplace / "original_audio" / "bad.wav").write_text("not audio")
@@ -283,7 +324,7 @@ def test_plots_of_an_earlier_study_are_removed(workplace: Path, scripts: dict[st
     ("script", "flags", "message"),
     [
         ("extract", ["--input", "nowhere"], "no clips in the folder nowhere"),
-        ("extract", ["--conditions", "nois:0.1"], "no degradation called 'nois'; did you mean 'noise'"),
+        ("extract", ["--conditions", "nois:0.1"], "no degradation or codec called 'nois'; did you mean 'noise'"),
         ("extract", ["--conditions", "noise:loud"], "'loud' is not a level"),
         ("extract", ["--conditions", "bit_depth:99"], "whole numbers from 2 to 24 bit"),
         ("extract", ["--embeddings", "openl4"], "no embedding called 'openl4'; did you mean 'openl3'"),

@@ -146,7 +146,7 @@ def _extract(settings: settings_.ExtractEmbeddings) -> Any:
     from percept.stages.degrade import degrade
     from percept.stages.embed import embed
 
-    degraded = degrade(settings.degrade, settings.run)
+    degraded = degrade(settings.degrade, settings.run, networks=settings.embed)
     return degraded + embed(settings.embed, settings.run, audio=settings.degrade.input, seed=settings.degrade.seed)
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from percept import __version__
-from percept.degradations import DEGRADATIONS
 from percept.embeddings import EMBEDDINGS
 from percept.metrics import METRICS
-from percept.records import Degradation
+from percept.records import Family
 from percept.runner import Tally
 from percept.schema import Measure, Pair
 from percept.settings import TABLES, AnalyzeResults
 from percept.stages import correlate as correlate_stage
 from percept.stages import report as report_stage
+from percept.stages._conditions import known
 from percept.stages._folders import SCRIPTS, planned_embeddings
 from percept.stages.correlate import correlate
 from percept.stages.score import Scored, score
@@ -56,6 +56,7 @@ def analyze(settings: AnalyzeResults) -> Tally:
         notes,
         facts,
         settings.correlate.confidence,
+        {(p.clip, p.condition): p.bits_per_second for p in scored.pairs if p.bits_per_second is not None},
     )
     run = {
         "settings": {
@@ -73,9 +74,9 @@ def _earlier(failures: Any) -> int:
     return int(((failures["stage"] == "convert") & (failures["status"] == "failed")).sum())
 
 
-def _families(pairs: Sequence[Pair]) -> dict[str, Degradation | None]:
+def _families(pairs: Sequence[Pair]) -> dict[str, Family | None]:
     names = dict.fromkeys(pair.family for pair in pairs if pair.family)
-    return {name: DEGRADATIONS.get(name) for name in names}
+    return {name: known(name) for name in names}
 
 
 def _folders(settings: AnalyzeResults) -> list[Path]:
@@ -94,6 +95,12 @@ def _notes(settings: AnalyzeResults, scored: Scored) -> tuple[str, ...]:
             f"UNTRAINED CONTROL: {' and '.join(untrained)} ran with seeded random weights, because the pretrained ones "
             "were not to be had or the control was asked for. What follows tells what the networks' structure alone "
             "does; it says nothing about the trained networks."
+        )
+    codecs = [record.title for record in _families(scored.pairs).values() if record and "(untrained)" in record.title]
+    if codecs:
+        notes.append(
+            f"UNTRAINED CONTROL: {' and '.join(codecs)} coded with seeded random weights; those versions are no "
+            "examples of what the codec does."
         )
     notes += _notes_on_folders(settings)
     if not any(m.embedding for m in scored.measures):

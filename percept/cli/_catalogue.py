@@ -6,6 +6,7 @@ import math
 import typing
 from collections.abc import Iterable, Sequence
 
+from percept.codecs import CODECS
 from percept.degradations import DEGRADATIONS
 from percept.embeddings import EMBEDDINGS, describe
 from percept.metrics import METRICS, SIMILARITIES
@@ -21,7 +22,7 @@ Table = tuple[str, Sequence[str], list[Sequence[str]]]
 
 def tables() -> list[Table]:
     """Heading, columns and rows of every registry; all facts."""
-    return [_degradations(), _embeddings(), _metrics(), _similarities()]
+    return [_degradations(), _codecs(), _embeddings(), _metrics(), _similarities()]
 
 
 def _degradations() -> Table:
@@ -34,6 +35,16 @@ def _degradations() -> Table:
         for d in DEGRADATIONS
     ]  # fmt: skip
     return "Degradations", (*columns, "harsher", "source"), list(rows)
+
+
+def _codecs() -> Table:
+    columns = ("name", "what it is", "unit of the level", "default levels", "levels from, to", "weight files")
+    rows = []
+    for c in CODECS:
+        files = ", ".join(file.name for file in c.files()) or "none needed"
+        levels = ", ".join(f"{level:g}" for level in c.levels)
+        rows.append((c.name, c.summary, c.unit, levels, _range(c.limits), files, c.licence, c.citation))
+    return "Codecs", (*columns, "licence", "source"), list(rows)
 
 
 def _embeddings() -> Table:

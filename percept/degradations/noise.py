@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from percept.degradations import DEGRADATIONS
+from percept.degradations._mixing import add_at_snr
 from percept.records import Degradation
-from percept.schema import Array, Clip, Unscorable
+from percept.schema import Array, Clip
 
 
 def add_noise(clip: Clip, deviation: float, generator: np.random.Generator) -> Array:
@@ -40,14 +41,7 @@ def add_noise_by_snr(clip: Clip, snr_db: float, generator: np.random.Generator) 
     Raises:
         Unscorable: the clip is silent, so no noise has a ratio to it.
     """
-    signal_power = float(np.mean(clip.samples.astype(np.float64) ** 2))
-    if signal_power == 0:
-        raise Unscorable("the clip is silent: no noise has a signal-to-noise ratio to it")
-    if math.isinf(snr_db):
-        return clip.samples
-    noise = generator.standard_normal(clip.samples.shape[-1])
-    noise *= math.sqrt(signal_power / 10 ** (snr_db / 10) / float(np.mean(noise**2)))
-    return (clip.samples + noise).astype(np.float32)
+    return add_at_snr(clip, snr_db, lambda: np.asarray(generator.standard_normal(clip.samples.shape[-1])))
 
 
 DEGRADATIONS.add(

@@ -9,7 +9,7 @@ import numpy as np
 
 from percept.plots._style import MUTED, directed, legend, listed, new_figure, panels, plain
 from percept.plots._view import Chosen, TooLittle, View
-from percept.records import Degradation
+from percept.records import Family
 from percept.schema import Array64, Measure
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _level_lines(axes: Axes, view: View, family: str, grid: pd.DataFrame) -> Non
     axes.plot(levels, mean, color=colour, lw=2, marker=marker, ms=5, mec="white", mew=0.5)
 
 
-def _level_axis(axes: Axes, levels: Array64, record: Degradation | None) -> None:
+def _level_axis(axes: Axes, levels: Array64, record: Family | None) -> None:
     """Ticks at the levels, severity growing to the right; labels turn, then thin, where they would touch."""
     logarithmic = bool(levels[0] > 0 and levels[-1] >= 10 * levels[0])
     axes.set_xscale("log" if logarithmic else "linear")

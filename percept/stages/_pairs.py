@@ -65,6 +65,7 @@ def _pair(source: Manifest, clean: Record, version: Record, embedded: Mapping[st
         folder / clean.path if clean.path else None,
         folder / version.path if version.path else None,
         paths,
+        bits_per_second=_bits_per_second(version),
         problem=_audio_problem(source, clean, version),
         problems=problems,
     )
@@ -86,6 +87,11 @@ def _problem(manifest: Manifest, embedded: Sequence[Record | None], audio: Seque
     if len(made_with) > 1:
         return f"reference and degraded embeddings were made with different settings; {AGAIN}"
     return ""
+
+
+def _bits_per_second(version: Record) -> float | None:
+    bits, seconds = version.facts.get("file_bits"), version.facts.get("audio_seconds")
+    return bits / seconds if bits and seconds else None
 
 
 def _audio_problem(folder: Manifest, clean: Record, version: Record) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 
 from percept import runner, stats
 from percept.metrics import METRICS
-from percept.records import Degradation
+from percept.records import Family
 from percept.registry import nearest
 from percept.runner import Job
 from percept.schema import (
@@ -69,7 +69,7 @@ class _Wide:
 def correlate(
     scores: pd.DataFrame,
     measures: Sequence[Measure],
-    families: Mapping[str, Degradation | None],
+    families: Mapping[str, Family | None],
     settings: Correlate,
     run: Run,
 ) -> Relations:
@@ -275,21 +275,19 @@ def _sign(measure: Measure) -> float:
     return 1.0 if measure.higher_is_better else -1.0
 
 
-def _trends(
-    wide: _Wide, measures: Sequence[Measure], families: Mapping[str, Degradation | None]
-) -> list[dict[str, Any]]:
+def _trends(wide: _Wide, measures: Sequence[Measure], families: Mapping[str, Family | None]) -> list[dict[str, Any]]:
     rows = []
     for measure in measures:
         for family, record in families.items():
             for clip in dict.fromkeys(wide.clips):
                 mask = (wide.clips == clip) & (wide.families == family) & np.isfinite(wide.levels)
-                if record is None or mask.sum() < 2:
+                if record is None or getattr(record, "control", False) or mask.sum() < 2:
                     continue
                 rows.append(_trend(measure, record, str(clip), wide.levels[mask], wide.values[measure.name][mask]))
     return rows
 
 
-def _trend(measure: Measure, family: Degradation, clip: str, levels: Array64, values: Array64) -> dict[str, Any]:
+def _trend(measure: Measure, family: Family, clip: str, levels: Array64, values: Array64) -> dict[str, Any]:
     severity = np.array([family.severity(level) for level in levels])
     trend = stats.monotonicity(severity, values, higher_is_better=measure.higher_is_better, tolerance=TOLERANCE)
     where = "; ".join(f"{levels[a]:g} → {levels[b]:g}" for a, b in trend.violations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import subprocess
 import sys
@@ -23,7 +24,7 @@ VERSION = 1
 NAME = ("report", "study", "", "")
 PACKAGES = (
     "numpy", "scipy", "pandas", "torch", "librosa", "soundfile", "soxr", "pesq", "pystoi", "pyloudnorm", "h5py",
-    "matplotlib", "seaborn", "joblib",
+    "matplotlib", "seaborn", "joblib", "av", "transformers", "cdpam", "speechmos", "onnxruntime",
 )  # fmt: skip
 
 
@@ -138,7 +139,9 @@ def _wide(study: Study) -> pd.DataFrame:
     labels = ["item", "condition", "family", "level"]
     rows = study.scores[labels].drop_duplicates(["item", "condition"])
     units = {name: record.unit for name, record in study.families.items() if record}
-    table = rows.assign(level_unit=[units.get(f, "") for f in rows["family"]], bits_per_second="")
+    names = zip(rows["item"], rows["condition"], strict=True)
+    rates = [study.bits_per_second.get(name, math.nan) for name in names]
+    table = rows.assign(level_unit=[units.get(f, "") for f in rows["family"]], bits_per_second=rates)
     for measure in study.measures:
         own = study.scores[study.scores["measure"] == measure.name]
         table = table.merge(
