@@ -22,9 +22,7 @@ Another version of flite, fluidsynth or the codecs, or another processor, may ch
 
 import argparse
 import csv
-import functools
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
@@ -32,58 +30,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import soundfile
 import soxr
-
-Samples = npt.NDArray[np.float64]
+from midi import Part, broken_chords, midi_file, ode_parts
+from ogg import with_fixed_serial
+from shaping import ClipError, Samples, finish
 
 PACKAGES = "flite fluidsynth fluid-soundfont-gm"
 SOUND_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 
-PEAK_DBFS = -3.0
-ONSET_DB = -40.0
-MARGIN_S = 0.05
 SPEECH_FADE_S = 0.05
 MUSIC_FADE_S = 0.4
 SYNTH_GAIN = 0.3
 
-TICKS_PER_BEAT = 480
-TAIL_BEATS = 4
-PERCUSSION_CHANNEL = 9
-SEMITONES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-
-OGG_SERIAL = 1
-OGG_POLYNOMIAL = 0x04C11DB7
-OGG_HEADER_BYTES = 27
 
 SPEECH_LICENCE = "our own text and rendering, under this project's licence; flite voice: BSD-style (CMU)"
 MUSIC_LICENCE = "our own rendering, under this project's licence; piece: public domain; FluidR3 GM: MIT (Frank Wen)"
-
-
-class ClipError(Exception):
-    """A clip cannot be made; the message is one line for the user."""
-
-
-@dataclass(frozen=True)
-class Note:
-    """One note of a score, its times counted in beats."""
-
-    start_beats: float
-    length_beats: float
-    pitch: int
-    velocity: int
-
-
-@dataclass(frozen=True)
-class Part:
-    """One instrument: General MIDI program (from 0), pan (0 left to 127 right) and its notes."""
-
-    channel: int
-    program: int
-    pan: int
-    notes: tuple[Note, ...]
 
 
 @dataclass(frozen=True)
@@ -121,79 +83,6 @@ class Music:
         return Path(self.file).stem, self.file, "music", "", source, MUSIC_LICENCE
 
 
-def pitch_number(name: str) -> int:
-    """Return the MIDI number of a note name such as "C4" (60) or "F#3"."""
-    return 12 * (int(name[-1]) + 1) + SEMITONES[name[0]] + name.count("#")
-
-
-def line(names: str, velocity: int, length_beats: float = 0.9) -> tuple[Note, ...]:
-    """Set one step per beat; a step is a chord joined by "+", or "-" for a rest.
-
-    Args:
-        names: Steps separated by spaces.
-        velocity: MIDI velocity of the notes; each bar's first is a little louder.
-        length_beats: Length of each note, under 1 for notes that are detached; the last one is held.
-
-    Returns:
-        The notes in order of time.
-    """
-    steps = names.split()
-    notes = []
-    for beat, step in enumerate(steps):
-        held_beats = 2 * length_beats if beat == len(steps) - 1 else length_beats
-        accented = min(127, velocity + (8 if beat % 4 == 0 else 0))
-        for name in step.split("+") if step != "-" else []:
-            notes.append(Note(beat, held_beats, pitch_number(name), accented))
-    return tuple(notes)
-
-
-def broken_chords(bars: Sequence[str]) -> tuple[Note, ...]:
-    """Set each bar's five pitches as the prelude's figure, which is played twice in a bar.
-
-    Args:
-        bars: Five note names per bar, from low to high.
-
-    Returns:
-        The notes in order of time.
-    """
-    notes = []
-    for half, names in enumerate(bar for bar in bars for _ in range(2)):
-        pitches = [pitch_number(name) for name in names.split()]
-        for step, voice in enumerate((0, 1, 2, 3, 4, 2, 3, 4)):
-            start_beats = 2 * half + step / 4
-            # The two lowest voices are tied through the figure in Bach's notation.
-            length_beats = 2 - step / 4 if voice in (0, 1) else 0.25
-            velocity = 84 if step == 0 else 66 + 3 * voice
-            notes.append(Note(start_beats, length_beats, pitches[voice], velocity))
-    return tuple(notes)
-
-
-def percussion() -> tuple[Note, ...]:
-    """Set a tambourine on the half beats, a crash at both ends and a snare roll before the last."""
-    crash, snare, tambourine = 49, 38, 54
-    notes = [Note(beat, 2, crash, 80) for beat in (0, 8)]
-    notes += [Note(half / 2, 0.4, tambourine, 70 if half % 2 else 88) for half in range(16)]
-    notes += [Note(7 + step / 8, 0.1, snare, 40 + 6 * step) for step in range(8)]
-    return tuple(notes)
-
-
-def ode_parts() -> tuple[Part, ...]:
-    """Set the opening of the "Ode to Joy" theme in D major for strings, brass and percussion."""
-    theme_high = "F#5 F#5 G5 A5 A5 G5 F#5 E5 D5"
-    theme_low = "F#4 F#4 G4 A4 A4 G4 F#4 E4 D4"
-    inner = "A3+D4 A3+D4 B3+D4 A3+D4 D4+F#4 B3+D4 A3+D4 A3+C#4 A3+D4+F#4"
-    bass = "D3 D3 G2 D3 F#2 G2 A2 A2 D2"
-    timpani = "D2 - - D2 - - A2 A2 D2"
-    return (
-        Part(0, 48, 24, line(theme_high, 92, 0.95)),
-        Part(1, 61, 92, line(theme_low, 84, 0.8)),
-        Part(2, 48, 64, line(inner, 78)),
-        Part(3, 43, 112, line(bass, 96)),
-        Part(4, 47, 44, line(timpani, 100)),
-        Part(PERCUSSION_CHANNEL, 0, 64, percussion()),
-    )
-
-
 CLIPS: tuple[Speech | Music, ...] = (
     Speech(
         file="speech_slt.wav",
@@ -226,52 +115,6 @@ CLIPS: tuple[Speech | Music, ...] = (
         parts=ode_parts(),
     ),
 )
-
-
-def variable_length(value: int) -> bytes:
-    """Encode a number as a MIDI variable-length quantity."""
-    groups = [value & 0x7F]
-    while value := value >> 7:
-        groups.append(0x80 | value & 0x7F)
-    return bytes(reversed(groups))
-
-
-def midi_events(parts: Sequence[Part]) -> list[tuple[int, bytes]]:
-    """List the parts' MIDI messages with their times in ticks, in order of time."""
-    events = []
-    for part in parts:
-        events.append((0, bytes([0xC0 | part.channel, part.program])))
-        events.append((0, bytes([0xB0 | part.channel, 10, part.pan])))
-        for note in part.notes:
-            start = round(note.start_beats * TICKS_PER_BEAT)
-            end = start + round(note.length_beats * TICKS_PER_BEAT)
-            events.append((start, bytes([0x90 | part.channel, note.pitch, note.velocity])))
-            events.append((end, bytes([0x80 | part.channel, note.pitch, 0])))
-    # A repeated pitch must end before it starts anew, and instruments must be set before any note.
-    rank = {0xB0: 0, 0xC0: 0, 0x80: 1, 0x90: 2}
-    return sorted(events, key=lambda event: (event[0], rank[event[1][0] & 0xF0]))
-
-
-def midi_file(parts: Sequence[Part], beats_per_minute: float) -> bytes:
-    """Return a standard MIDI file (format 0) that plays the parts.
-
-    Args:
-        parts: The instruments and their notes.
-        beats_per_minute: The tempo, the same throughout.
-
-    Returns:
-        The file's bytes.
-    """
-    beat_us = round(60e6 / beats_per_minute)
-    track = b"\x00\xff\x51\x03" + beat_us.to_bytes(3, "big")
-    last = 0
-    for ticks, message in midi_events(parts):
-        track += variable_length(ticks - last) + message
-        last = ticks
-    # The synthesiser stops at the end of the track: without a tail the last notes would be cut.
-    track += variable_length(TAIL_BEATS * TICKS_PER_BEAT) + b"\xff\x2f\x00"
-    header = struct.pack(">4sIHHH", b"MThd", 6, 0, 1, TICKS_PER_BEAT)
-    return header + struct.pack(">4sI", b"MTrk", len(track)) + track
 
 
 def run_tool(command: Sequence[str | Path], made: Path) -> None:
@@ -336,92 +179,6 @@ def play(clip: Music, folder: Path, sound_font: Path) -> Samples:
     middle = samples.mean(axis=1, keepdims=True)
     narrowed: Samples = middle + clip.width * (samples - middle)
     return narrowed
-
-
-def sounding_range(samples: Samples, rate_hz: int) -> tuple[int, int]:
-    """Return the first and last frame of the sound itself, with a short margin on both sides.
-
-    Args:
-        samples: Frames by channels.
-        rate_hz: Their sampling rate.
-
-    Returns:
-        The first frame and the one after the last.
-
-    Raises:
-        ClipError: There is no sound.
-    """
-    level = np.abs(samples).max(axis=1)
-    if not level.any():
-        raise ClipError("the rendering is silent")
-    loud = np.flatnonzero(level > level.max() * 10 ** (ONSET_DB / 20))
-    margin = round(MARGIN_S * rate_hz)
-    return max(0, int(loud[0]) - margin), min(len(samples), int(loud[-1]) + margin)
-
-
-def finish(samples: Samples, rate_hz: int, fade_s: float, length_s: float | None = None) -> Samples:
-    """Trim the silence around a sound, fade its end and set its peak level.
-
-    Args:
-        samples: Frames by channels.
-        rate_hz: Their sampling rate.
-        fade_s: Length of the fade at the end.
-        length_s: Length to cut to, or None to end where the sound ends.
-
-    Returns:
-        The finished samples.
-    """
-    start, end = sounding_range(samples, rate_hz)
-    if length_s is not None:
-        end = start + round(length_s * rate_hz)
-    cut = samples[start:end].copy()
-    fade = round(fade_s * rate_hz)
-    cut[-fade:] *= np.cos(np.linspace(0, np.pi / 2, fade))[:, np.newaxis] ** 2
-    finished: Samples = cut * (10 ** (PEAK_DBFS / 20) / np.abs(cut).max())
-    return finished
-
-
-@functools.cache
-def ogg_crc_table() -> tuple[int, ...]:
-    """Return the 256 steps of the checksum that Ogg pages carry."""
-    table = []
-    for value in range(256):
-        register = value << 24
-        for _ in range(8):
-            register = (register << 1) ^ (OGG_POLYNOMIAL if register & 0x80000000 else 0)
-        table.append(register & 0xFFFFFFFF)
-    return tuple(table)
-
-
-def ogg_crc(page: bytes) -> int:
-    """Return the checksum of an Ogg page whose checksum field is zero."""
-    table, register = ogg_crc_table(), 0
-    for value in page:
-        register = (register << 8 & 0xFFFFFFFF) ^ table[register >> 24 ^ value]
-    return register
-
-
-def with_fixed_serial(data: bytes) -> bytes:
-    """Give every page of an Ogg file the same stream serial, which the encoder draws at random.
-
-    Args:
-        data: The bytes of an Ogg file with one stream.
-
-    Returns:
-        The same stream under a constant serial.
-    """
-    fixed, at = b"", 0
-    while at < len(data):
-        segments = data[at + OGG_HEADER_BYTES - 1]
-        table_end = at + OGG_HEADER_BYTES + segments
-        end = table_end + sum(data[at + OGG_HEADER_BYTES : table_end])
-        page = bytearray(data[at:end])
-        page[14:18] = OGG_SERIAL.to_bytes(4, "little")
-        page[22:26] = bytes(4)
-        page[22:26] = ogg_crc(bytes(page)).to_bytes(4, "little")
-        fixed += page
-        at = end
-    return fixed
 
 
 def make_clip(clip: Speech | Music, output: Path, sound_font: Path) -> None:
