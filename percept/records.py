@@ -130,7 +130,7 @@ class Metric(Choice):
         compute: ``(reference, degraded) -> float or Score``; raises `Unscorable` with the reason.
         unit: unit of the value; empty for a pure number.
         range: smallest and largest possible value.
-        perfect: the value on identical input, as computed (inf where the formula has no bound).
+        perfect: the value on identical input, as computed (inf where the formula has no bound); NaN without a reference.
         higher_is_better: the direction in which quality grows.
         group: "perceptual" or "signal".
         rate: the sample rate that it needs, in Hz; None: any. Other clips are resampled to it first.

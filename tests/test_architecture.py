@@ -11,8 +11,8 @@ import pytest
 from conftest import ROOT
 
 LAYERS = (
-    ("schema", "records", "study", "registry", "dsp", "_resampling", "stats"),
-    ("settings", "store", "media", "weights"),
+    ("schema", "records", "study", "registry", "dsp", "_resampling", "stats", "opinion"),
+    ("settings", "store", "media", "weights", "overlap_save", "cdpam_model"),
     ("degradations", "codecs", "embeddings", "metrics", "tasks"),
     ("runner", "plots", "report", "loss"),
     ("stages",),
@@ -34,6 +34,9 @@ HEAVY = {
     "pystoi",
     "av",
     "safetensors",
+    "onnxruntime",
+    "cdpam",
+    "speechmos",
 }
 
 MODULES = sorted((ROOT / "percept").rglob("*.py"))
