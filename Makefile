@@ -53,7 +53,7 @@ docs: $(VENV)/installed
 clean:
 	rm -rf $(VENV)
 	find test_audio openl3_embeddings vggish_embeddings results -mindepth 1 ! -name README.md -delete
-	rm -rf logmel_embeddings results_noise_study
+	rm -rf logmel_embeddings cdpam_embeddings results_noise_study results_everything
 
 $(VENV)/created:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

@@ -91,14 +91,14 @@ class Encoder(nn.Module):
         return mean
 
 
-def _convolved(values: Tensor, convolution: nn.Conv1d, norm: nn.BatchNorm1d) -> Tensor:
+def _convolved(values: Tensor, convolution: Any, norm: Any) -> Tensor:
     """Convolution and normalisation: by overlap-save on a CPU, where that takes less than half of the time."""
-    mean, variance, bias = norm.running_mean, norm.running_var, convolution.bias
-    fast = values.device.type == "cpu" and values.dtype in {torch.float32, torch.float64}
-    if not fast or norm.training or mean is None or variance is None or bias is None:
-        return norm(convolution(values))  # type: ignore[no-any-return]
-    scale = norm.weight * torch.rsqrt(variance + norm.eps)
-    return correlate(values, convolution.weight * scale[:, None, None], (bias - mean) * scale + norm.bias)
+    if values.device.type != "cpu" or values.dtype not in {torch.float32, torch.float64} or norm.training:
+        result: Tensor = norm(convolution(values))
+        return result
+    scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+    kernels, bias = convolution.weight * scale[:, None, None], (convolution.bias - norm.running_mean) * scale
+    return correlate(values, kernels, bias + norm.bias)
 
 
 class Comparison(nn.Module):

@@ -130,11 +130,14 @@ class Metric(Choice):
         compute: ``(reference, degraded) -> float or Score``; raises `Unscorable` with the reason.
         unit: unit of the value; empty for a pure number.
         range: smallest and largest possible value.
-        perfect: the value on identical input, as computed (inf where the formula has no bound); NaN without a reference.
+        perfect: the value on identical input, as computed: inf where the formula has no bound, NaN without a
+            reference.
         higher_is_better: the direction in which quality grows.
         group: "perceptual" or "signal".
         rate: the sample rate that it needs, in Hz; None: any. Other clips are resampled to it first.
         symmetric: swapping reference and degraded gives the same value.
+        meant_for: kind of clip that it was made for and validated on: "speech", or "" for any. It is computed for
+            others too, and marked there.
         needs_reference: False for measures that listen to the degraded version alone.
         differentiable: the value has a useful gradient with respect to the degraded waveform.
         licence: licence of the implementation used.
@@ -148,13 +151,17 @@ class Metric(Choice):
     group: Literal["perceptual", "signal"]
     rate: int | None = None
     symmetric: bool = False
+    meant_for: Literal["", "speech"] = ""
     needs_reference: bool = True
     differentiable: bool = False
     licence: str = "MIT"
 
     def measure(self) -> Measure:
         """The column that this metric fills."""
-        return Measure(self.name, self.title, self.unit, *self.range, self.higher_is_better, self.group)
+        return Measure(
+            self.name, self.title, self.unit, *self.range, self.higher_is_better, self.group,
+            perfect=self.perfect, meant_for=self.meant_for,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,8 +184,10 @@ class Similarity(Choice):
 
     def measure(self, prefix: str, embedding: str) -> Measure:
         """The column that this comparison fills for the embedding with this column prefix and title."""
-        title = f"{embedding} {self.title}"
-        return Measure(f"{prefix}_{self.name}", title, "", *self.range, self.higher_is_better, "embedding", embedding)
+        return Measure(
+            f"{prefix}_{self.name}", f"{embedding} {self.title}", "", *self.range, self.higher_is_better, "embedding",
+            embedding, self.perfect,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -40,6 +40,10 @@ CORRELATIONS_COLUMNS = (
 COMPARISONS_COLUMNS = (
     "first", "second", "target", "scope", "method", "n", "n_clips", "difference", "low", "high", "p",
     "p_adjusted", "smallest_p",
+)  # fmt: skip
+OPINION_COLUMNS = (
+    "measure", "target", "scope", "mapping", "n", "r", "low", "high", "rmse", "rmse_low", "rmse_high", "outlier_ratio",
+    "reversed", "reason",
 )  # fmt: skip
 MONOTONICITY_COLUMNS = ("measure", "family", "clip", "steps", "violations", "tau", "where")
 FAILURES_COLUMNS = ("stage", "item", "condition", "measure", "status", "reason")
@@ -110,6 +114,8 @@ class Pair:
         degraded: path of the degraded audio, or None when there is none.
         embeddings: column prefix (``openl3``, ``openl3_untrained``) to the two ``.npy`` paths.
         targets: further numbers that came with the pair, such as a listening test's ``mos``.
+        mos_ci95: half width of the listeners' own 95 % interval of ``mos``; None when unknown.
+        kind: "speech", "music" or another word of the clips' table; empty when unknown.
         bits_per_second: what a codec spent on it, headers included; None for what is not coded.
         problem: why this pair cannot be scored at all (an earlier stage failed); empty otherwise.
         problems: column prefix to the reason why that embedding is missing for this pair.
@@ -123,6 +129,8 @@ class Pair:
     degraded: Path | None = None
     embeddings: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)
     targets: Mapping[str, float] = field(default_factory=dict)
+    mos_ci95: float | None = None
+    kind: str = ""
     bits_per_second: float | None = None
     problem: str = ""
     problems: Mapping[str, str] = field(default_factory=dict)
@@ -141,6 +149,8 @@ class Measure:
         higher_is_better: the direction in which quality grows.
         group: "perceptual" (PESQ, STOI), "signal" (SNR), "embedding", or "given" (came with the pairs).
         embedding: title of the embedding, "OpenL3 (untrained)"; empty for other groups.
+        perfect: the value on identical input; NaN where there is no such value.
+        meant_for: kind of clip that it was made for, "speech"; empty for any.
     """
 
     name: str
@@ -151,6 +161,8 @@ class Measure:
     higher_is_better: bool = True
     group: str = "given"
     embedding: str = ""
+    perfect: float = nan
+    meant_for: str = ""
 
     @property
     def label(self) -> str:

@@ -88,18 +88,19 @@ class Score:
     results: Path = Path("results")
     """Folder for tables, plots and the report."""
     pairs: Path | None = None
-    """CSV with columns reference, degraded (paths, relative to the file) and optionally clip, condition, family,
-    level, mos and <embedding>_reference, <embedding>_degraded (.npy): analyse these instead of --input."""
+    """CSV with columns reference, degraded (paths, relative to the file) and optionally clip, kind (speech, music),
+    condition, family, level, mos, mos_ci95 and <embedding>_reference, <embedding>_degraded (.npy): analyse these
+    instead of --input."""
     measures: tuple[str, ...] = ()
-    """Classical measures to compute; none named: all (--list tells them). Embedding similarities follow from
-    the embeddings of the last extract_embeddings.py run (or of --pairs)."""
+    """Measures of waveforms to compute (cdpam takes longest); none named: all (--list tells them). Embedding
+    similarities follow from the embeddings of the last extract_embeddings.py run (or of --pairs)."""
 
 
 @dataclass(frozen=True)
 class Correlate:
     """Stage 3b: how well one measure follows another."""
 
-    targets: tuple[str, ...] = ("pesq_wb", "stoi")
+    targets: tuple[str, ...] = ("pesq_wb", "stoi", "dnsmos_ovrl")
     """Measures that stand for the listener; numeric columns of --pairs (mos) join them."""
     resamples: int = 2000
     """Bootstrap resamples of whole clips, for the intervals."""

@@ -98,8 +98,10 @@ def test_levels_lie_within_the_limits(degradation: Degradation) -> None:
 
 @pytest.fixture
 def excerpt(metric: Metric, speech: Clip) -> Clip:
-    """1.5 s of speech, because the slowest network takes seconds for a second; all of it where there is no reference:
-    such a network is unsure about a moment."""
+    """1.5 s of speech, because the slowest network takes its time; all of it where there is no reference.
+
+    Such a network is unsure about a moment.
+    """
     return Clip(speech.samples[8000:32000], speech.rate) if metric.needs_reference else speech
 
 

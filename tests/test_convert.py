@@ -208,3 +208,20 @@ def test_manifest_lines_are_plain_json(workplace: Path, scripts: dict[str, Scrip
 
     for line in (workplace / "test_audio" / "manifest.jsonl").read_text().splitlines():
         assert isinstance(json.loads(line, parse_constant=refuse), dict)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (b"clip,what\nlow,speech\n", "has no columns 'file' (or 'clip') and 'kind'"),
+        (b"\xff\xfe\x00", "cannot be read, so the kinds of its clips are not known"),
+    ],
+)
+def test_a_clips_table_that_cannot_be_used(
+    table: bytes, told: str, workplace: Path, scripts: dict[str, Script], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told and passed over; the clips are converted, of unknown kind."""
+    (workplace / "original_audio" / "transcripts.csv").write_bytes(table)
+    assert scripts["convert"]() == 0
+    assert told in capsys.readouterr().err
+    assert converted(workplace, "low").facts["kind"] == ""

@@ -20,6 +20,7 @@ from percept.schema import (
     MEASURES_COLUMNS,
     MONOTONICITY_COLUMNS,
     Measure,
+    Pair,
     PerceptError,
 )
 from percept.settings import Correlate, Run
@@ -110,6 +111,28 @@ def test_scopes(rows: list[Row], scopes: str) -> None:
     found = relate(long(rows, rising=range(len(rows)), target=range(len(rows)))).correlations
     assert list(dict.fromkeys(found["scope"])) == scopes.split(", ")
     assert len(found) == len(scopes.split(", ")) * len(METHODS)
+
+
+def test_kinds_of_clips_are_scopes() -> None:
+    """Where clips are of several kinds, each kind is a scope, and each family within it; one kind is none."""
+    rows = versions("abc", ("noise", "bit_depth"))
+    x, y = related(rows)
+    scores = long(rows, rising=x, target=y)
+    labels = list(scores.drop_duplicates(["item", "condition"])[["item", "condition"]].itertuples(index=False))
+    settings = replace(QUICK, targets=("target",))
+    found = {}
+    for name, kinds in (("two", {"a": "speech", "b": "music", "c": "music"}), ("one", dict.fromkeys("abc", "speech"))):
+        pairs = [Pair(clip, condition, kind=kinds[clip]) for clip, condition in labels]
+        arguments = (scores, (RISING, TARGET), FAMILIES, settings, Run(jobs=1, quiet=True))
+        found[name] = correlate(*arguments, pairs=pairs)
+    scopes = set(found["two"].correlations["scope"]) - set(found["one"].correlations["scope"])
+    assert scopes == {
+        "kind:speech", "kind:music", "kind:speech family:noise", "kind:speech family:bit_depth",
+        "kind:music family:noise", "kind:music family:bit_depth",
+    }  # fmt: skip
+    alone = np.array([clip == "a" for clip, *_ in rows])
+    row = pooled(found["two"], "pearson", "kind:speech")
+    assert row["n"] == alone.sum() and row["r"] == pytest.approx(float(np.corrcoef(x[alone], y[alone])[0, 1]))
 
 
 def test_each_scope_is_its_own_rows() -> None:

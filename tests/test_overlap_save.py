@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from percept.overlap_save import BLOCK, correlate
 
 

@@ -83,6 +83,102 @@ def analyse() -> Analyse:
     )
 
 
+# Listening tests
+
+
+def listening_test(opinion: Callable[[float], float], **columns: Callable[[float], Any]) -> list[float]:
+    """Ten noisy versions of each clip, and a ``mos`` that is a function of their SNR; returns the SNRs."""
+    rows, ratios = [], []
+    for seed, clip in enumerate(CLIPS):
+        wave, _ = soundfile.read(f"{clip}.wav", dtype="float32")
+        for number, snr in enumerate(np.linspace(-5, 40, 10) + seed):
+            noise = np.random.default_rng(number).standard_normal(wave.size)
+            noise *= np.sqrt(np.mean(wave**2) / np.mean(noise**2)) * 10 ** (-snr / 20)
+            soundfile.write(f"{clip}_mos_{number}.wav", wave + noise, RATE_HZ, subtype="FLOAT")
+            more = [make(snr) for make in columns.values()]
+            rows.append([f"{clip}.wav", f"{clip}_mos_{number}.wav", f"{opinion(snr):.6f}", *more])
+            ratios.append(float(snr))
+    write([*AUDIO, "mos", *columns], rows)
+    return ratios
+
+
+def five_point(snr: float) -> float:
+    """Opinions as a curve of the SNR that no straight line follows."""
+    return float(1.1 + 3.6 / (1 + np.exp(-(snr - 15) / 4)))
+
+
+def test_a_listening_test_is_recovered(analyse: Analyse) -> None:
+    """Opinions that are a monotone curve of SNR: by P.1401 r is 1 and the error 0 to three digits; plain r is not."""
+    listening_test(five_point)
+    assert analyse() == 0
+    judged = table("listening_test.csv").set_index(["measure", "scope"]).loc[("snr", "pooled")]
+    assert float(judged["r"]) == pytest.approx(1, abs=5e-4) and float(judged["rmse"]) == pytest.approx(0, abs=5e-4)
+    assert judged["mapping"] == "logistic" and not judged["reversed"] and judged["n"] == 20
+    plain = table("correlations.csv").set_index(["predictor", "target", "scope", "method"])["r"]
+    assert abs(plain[("snr", "mos", "pooled", "pearson")]) < 0.99
+    assert "SNR predicts the listeners' opinions best" in " ".join(report().split())
+    assert "REVERSED" not in report().replace("REVERSED: the measure runs against its own direction.", "")
+
+
+def test_a_reversed_listening_test_is_flagged(analyse: Analyse) -> None:
+    """Opinions that fall as the SNR grows are predicted just as well, and flagged."""
+    listening_test(lambda snr: 6 - five_point(snr))
+    analyse()
+    judged = table("listening_test.csv").set_index(["measure", "scope"]).loc[("snr", "pooled")]
+    assert judged["reversed"] and float(judged["r"]) == pytest.approx(1, abs=5e-4)
+    assert "- REVERSED: what SNR, Log-spectral distance call better, the listeners call worse." in " ".join(
+        report().split()
+    )
+
+
+def test_outliers_are_counted_by_the_listeners_own_doubt(analyse: Analyse) -> None:
+    """``mos_ci95`` is no target; without doubt every deviation is an outlier, with much doubt none."""
+    snr = listening_test(lambda snr: five_point(snr) + 0.2 * np.sin(9 * snr), mos_ci95=lambda snr: 0.001)
+    assert analyse() == 0 and len(snr) == 20
+    row = table("listening_test.csv").set_index(["measure", "scope"]).loc[("snr", "pooled")]
+    assert float(row["outlier_ratio"]) > 0.8
+    assert "mos_ci95" not in set(table("measures.csv")["measure"])
+    listening_test(five_point, mos_ci95=lambda snr: 0.5)
+    analyse()
+    row = table("listening_test.csv").set_index(["measure", "scope"]).loc[("snr", "pooled")]
+    assert float(row["outlier_ratio"]) == 0
+
+
+def test_few_opinions_are_no_judgement(analyse: Analyse) -> None:
+    """Four coefficients through five points: a row with the reason and no number."""
+    write([*AUDIO, "mos"], [[*row, str(i)] for i, row in enumerate(ROWS[:5])])
+    assert analyse() == 0
+    rows = table("listening_test.csv")
+    assert (rows["reason"] == "5 items have both numbers; at least 6 are needed").all() and rows["r"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "message"),
+    [
+        (["mos_ci95"], "0.1", "has a column 'mos_ci95' but no 'mos'"),
+        (["mos", "mos_ci95"], "-0.1", "line 2: mos_ci95 '-0.1' is not the half width of an interval"),
+        (["mos", "mos_ci95"], "some", "line 2: mos_ci95 'some' is not the half width of an interval"),
+    ],
+)
+def test_doubts_that_are_none(header: list[str], cell: str, message: str, analyse: Analyse, capsys: Any) -> None:
+    """An interval without opinions, or that is none, is refused with its line."""
+    write([*AUDIO, *header], [[*row, *(["3"] * (len(header) - 1)), cell] for row in ROWS])
+    assert analyse() == 2
+    assert message in capsys.readouterr().err
+
+
+def test_kinds_of_clips_are_kept_apart(analyse: Analyse) -> None:
+    """A ``kind`` column makes scopes, and marks what was made for speech on clips that are none."""
+    write([*AUDIO, "kind"], [[*row, "Music" if "one" in row[0] else "speech"] for row in ROWS])
+    analyse("--measures", "stoi", "snr")
+    assert {"kind:music", "kind:speech"} < set(table("correlations.csv")["scope"])
+    rows = table("measures.csv")
+    marked = rows[rows["reason"] != ""]
+    assert set(zip(marked["item"], marked["measure"], strict=True)) == {("one", "stoi")}
+    assert set(marked["reason"]) == {"made for speech, and this clip is music"} and (marked["status"] == "ok").all()
+    assert set(table("evaluation_results.csv")["kind"]) == {"music", "speech"}
+
+
 # What a file may look like
 
 

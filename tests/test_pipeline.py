@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -246,7 +247,29 @@ def test_codecs_are_conditions_with_their_bits(workplace: Path, scripts: Scripts
         assert rates == pytest.approx([64000, 32000], rel=0.12)
         assert table.loc[(clip, "mp3_64k"), "si_sdr"] > table.loc[(clip, "mp3_32k"), "si_sdr"]
     assert table.xs("babble_0dB", level="condition")["bits_per_second"].isna().all()
+    coder = json.loads((workplace / "results" / "run.json").read_text())["codecs"]
+    assert set(coder) == {"mp3"} and coder["mp3"]["encoder"] == "libmp3lame" and coder["mp3"]["lame"].startswith("3.")
     assert table.xs("babble_0dB", level="condition")["si_sdr"].to_numpy() == pytest.approx(0, abs=0.6)
+
+
+def test_the_clips_table_keeps_speech_and_music_apart(workplace: Path, scripts: Scripts) -> None:
+    """``transcripts.csv`` beside the clips tells their kinds; a changed kind changes the results alone."""
+    table = workplace / "original_audio" / "transcripts.csv"
+    table.write_text("clip,file,kind\nlow,low.wav,speech\nhigh,high.wav,Music\n")
+    for name in ("convert", "extract", "analyze"):
+        assert scripts[name]() == 0
+    rows = pd.read_csv(workplace / "results" / "measures.csv", keep_default_na=False)
+    marked = rows[rows["reason"] != ""]
+    assert set(zip(marked["item"], marked["measure"], strict=True)) == {("high", "stoi")}
+    report = " ".join((workplace / "results" / "analysis_report.txt").read_text().split())
+    assert "On speech, Log-mel similarity" in report
+    assert "STOI: made for speech, and this clip is music (5 values)." in report
+    versions = (workplace / "test_audio" / "high_noise_0.1.wav").stat().st_mtime_ns
+    table.write_text("clip,kind\nlow,speech\nhigh,speech\n")
+    for name in ("convert", "extract", "analyze"):
+        assert scripts[name]() == 0
+    assert (pd.read_csv(workplace / "results" / "measures.csv", keep_default_na=False)["reason"] == "").all()
+    assert (workplace / "test_audio" / "high_noise_0.1.wav").stat().st_mtime_ns == versions
 
 
 def test_an_untrained_codec_never_passes_for_the_codec(workplace: Path, scripts: Scripts) -> None:

@@ -25,6 +25,7 @@ from percept.schema import (
     MEASURES_COLUMNS,
     MONOTONICITY_COLUMNS,
     Measure,
+    Pair,
     PerceptError,
 )
 from percept.settings import Correlate, Run
@@ -37,7 +38,7 @@ GAP = math.nan
 RULE = re.compile(r"-+(  -+)+$")
 """The line under the heading of a table with two columns or more."""
 
-STOI = Measure("stoi", "STOI", "", -1, 1, True, "perceptual")
+STOI = Measure("stoi", "STOI", "", -1, 1, True, "perceptual", meant_for="speech")
 SI_SDR = Measure("si_sdr", "SI-SDR", "dB", group="signal")
 LSD = Measure("lsd", "Log-spectral distance", "dB", 0, math.inf, False, "signal")
 OURS = Measure("ours_similarity", "Ours similarity", "", -1, 1, True, "embedding", "Ours")
@@ -213,7 +214,7 @@ def test_the_best_and_the_least_measure() -> None:
     rows = [*related("ours_similarity", 0.5), *related("lsd", -0.97), *related("si_sdr", -0.2), *related("stoi", 1.0)]
     study = by_hand(measures=(STOI, OURS, SI_SDR, LSD), correlations=table(CORRELATIONS_COLUMNS, rows))
     assert (
-        "- Of the embedding and signal measures, Log-spectral distance follows STOI most closely "
+        "- Leaving PESQ, STOI and their like aside, Log-spectral distance follows STOI most closely "
         "(Spearman 0.970 in the direction of quality) and SI-SDR least (-0.200)."
     ) in flat(study)
     ranking = lines_of(report.write(study, {}, {}), "How closely each measure follows each target")
@@ -314,10 +315,75 @@ def test_intervals_are_explained() -> None:
 
 
 def test_measures_of_speech_carry_a_caveat() -> None:
-    """A target made for speech is called so; another target is not."""
-    caveat = "PESQ and STOI were made for and validated on speech."
+    """A measure made for speech is called so; without one there is no such caveat, nor where all clips are speech."""
+    caveat = "STOI was made for and validated on speech."
     assert caveat in flat(by_hand())
     assert caveat not in flat(by_hand(measures=(OURS, SI_SDR), targets=("si_sdr",)))
+    assert caveat not in flat(by_hand(kinds={"a": "speech", "b": "speech"}))
+
+
+def kinds_apart() -> Study:
+    """Clip a is speech, b and c are music; on music the similarity runs against STOI."""
+    rows = versions_of_three()
+    values = {"ours_similarity": [], "stoi": []}
+    for clip, _, _, level in rows:
+        values["ours_similarity"].append(1 - level)
+        values["stoi"].append(0.9 - 0.1 * level if clip == "a" else 0.2 + 0.1 * level + 0.01 * (clip == "c"))
+    lines = [
+        (*row, name, value, "", "ok", "", 1.0)
+        for name, column in values.items()
+        for row, value in zip(rows, column, strict=True)
+    ]
+    kinds = {"a": "speech", "b": "music", "c": "music"}
+    pairs = [Pair(clip, condition, kind=kinds[clip]) for clip, condition, *_ in rows]
+    facts = {"scores": table(MEASURES_COLUMNS, lines), "measures": (STOI, OURS), "kinds": kinds}
+    families = {name: DEGRADATIONS[name] for name in ("noise", "bit_depth")}
+    study = by_hand(**facts, families=families)
+    settings = Correlate(targets=("stoi",), resamples=100, permutations=100)
+    found = correlate(study.scores, study.measures, families, settings, Run(jobs=1, quiet=True), pairs=pairs)
+    return replace(study, correlations=found.correlations, monotonicity=found.monotonicity)
+
+
+def versions_of_three() -> list[tuple[str, str, str, float]]:
+    noise = [("noise", level) for level in (0.1, 0.2, 0.3, 0.4)]
+    depths = [("bit_depth", level) for level in (4.0, 6.0, 8.0)]
+    return [(clip, f"{name}_{level:g}", name, level) for clip in "abc" for name, level in (*noise, *depths)]
+
+
+def test_speech_and_music_are_kept_apart() -> None:
+    """A target made for speech is followed on speech, whatever happens on music; both stand in the table, apart."""
+    study = kinds_apart()
+    text = flat(study)
+    assert "On speech, Ours similarity very closely follows STOI" in text and "over 7 versions of 1 clip" in text
+    assert "So they are judged, and others are judged by them, on the speech clips alone" in text
+    (heading,) = [line for line in report.write(study, {}, {}).splitlines() if line.startswith("STOI, on speech")][:1]
+    assert heading.split("  ")[0] == "STOI, on speech"
+    assert "Spearman, all clips" in heading and "Spearman, music" in heading
+    assert "speech: condition" in text and "music: condition" in text
+
+
+def test_failures_on_single_degradations_are_marked() -> None:
+    """What does not follow the target within a degradation is marked there, and counted."""
+    study = kinds_apart()
+    lines = lines_of(report.write(study, {}, {}), "Which measure fails on which degradation")
+    (ours,) = [line.split() for line in lines if line.startswith("Ours similarity")]
+    assert ours[2:] == ["1.000", "1.000"]
+    (spans,) = [line.split() for line in lines if line.startswith("(STOI spans)")]
+    assert spans[2:] == ["0.860–0.890", "0.100–0.500"]
+    against = replace(study, measures=(STOI, replace(OURS, higher_is_better=False)))
+    lines = lines_of(report.write(against, {}, {}), "Which measure fails on which degradation")
+    assert [line.split()[2:] for line in lines if line.startswith("Ours similarity")] == [["-1.000!", "-1.000!"]]
+    assert "no measure follows it" in flat(against) and "1 of 1 measures follow it: Ours similarity" in flat(study)
+
+
+def test_what_a_control_does_to_a_measure_is_told() -> None:
+    """A delay loses nothing audible: the means of its conditions stand beside the value on identical input."""
+    rows = [("a", "time_shift_5ms", "time_shift", 5.0, "stoi", 0.75, "", "ok", "", 1.0)]
+    families = {"time_shift": DEGRADATIONS["time_shift"]}
+    study = by_hand(scores=table(MEASURES_COLUMNS, rows), measures=(replace(STOI, perfect=1.0),), families=families)
+    lines = lines_of(report.write(study, {}, {}), "What measures do where nothing audible is lost")
+    assert lines[2].split() == ["STOI", "1.000", "0.750"]
+    assert "nothing audible is lost" not in report.write(by_hand(), {}, {})
 
 
 def test_infinite_values_are_told() -> None:
@@ -425,7 +491,7 @@ def test_the_report_is_the_same_every_time(whole: Study) -> None:
     [
         (
             lambda: make_study(("a", "b"), {"noise": NOISE}, embeddings=()),
-            "Of the embedding and signal measures",
+            "their like aside",
             "Which embedding follows",
         ),
         (lambda: by_hand(families={}), "2 clips (degradations of unknown family)", "Do measures fall"),
@@ -484,7 +550,8 @@ def test_tables_hold_the_study(whole: Study, results: Path) -> None:
     labels = ["clip", "condition", "family", "level", "level_unit", "bits_per_second"]
     similarities = ["openl3_untrained_similarity", "vggish_similarity"]
     assert list(wide.columns[:8]) == labels + similarities
-    assert set(wide.columns[8:]) == {m.name for m in whole.measures} - set(similarities)
+    assert set(wide.columns[8:-1]) == {m.name for m in whole.measures} - set(similarities)
+    assert wide.columns[-1] == "kind"
     assert len(wide) == 3 * 8 and not wide.duplicated(["clip", "condition"]).any()
     assert wide["stoi"].to_numpy() == pytest.approx(whole.scores.query("measure == 'stoi'")["value"].to_numpy())
     assert list(pd.read_csv(results / "similarity_metrics_table.csv").columns) == [*labels[:2], "level", *similarities]

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from percept.codecs import CODECS
+from percept.degradations import DEGRADATIONS
+from percept.embeddings import EMBEDDINGS
 from percept.schema import PerceptError
 from percept.settings import TABLES, Degrade, ExtractEmbeddings, fill, parse, read
 
@@ -73,3 +76,14 @@ def test_mistakes_in_flags_are_told(words: list[str], message: str) -> None:
     with pytest.raises(PerceptError, match=message) as caught:
         parse(ExtractEmbeddings, words, default=ExtractEmbeddings(), program="x")
     assert "\n" not in str(caught.value)
+
+
+def test_the_full_experiment_lists_everything() -> None:
+    """experiments/everything.toml names every degradation, codec and embedding; what needs a user's file is told."""
+    path = ROOT / "experiments" / "everything.toml"
+    tables = read(path)
+    named = set(tables["degrade"].conditions)
+    assert named == {*DEGRADATIONS.names(), *CODECS.names()} - {"impulse_response"}
+    assert "--impulse-response" in path.read_text()
+    assert set(tables["embed"].embeddings) == set(EMBEDDINGS.names())
+    assert tables["score"].measures == ()

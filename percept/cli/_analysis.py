@@ -24,6 +24,8 @@ from percept.stages.score import Scored, score
 from percept.store import Manifest, plain
 from percept.study import Study
 
+CODER_FACTS = ("encoder", "pyav", "libavcodec", "libavformat", "lame", "torch", "transformers", "weights")
+
 
 def analyze(settings: AnalyzeResults) -> Tally:
     """Score what is not scored yet; correlate and write the results unless they are there already.
@@ -43,7 +45,7 @@ def analyze(settings: AnalyzeResults) -> Tally:
         scored.tally.notes.append("report unchanged")
         return scored.tally
     families = _families(scored.pairs)
-    relations = correlate(scored.table, scored.measures, families, settings.correlate, settings.run)
+    relations = correlate(scored.table, scored.measures, families, settings.correlate, settings.run, pairs=scored.pairs)
     study = Study(
         scored.table,
         relations.correlations,
@@ -57,16 +59,29 @@ def analyze(settings: AnalyzeResults) -> Tally:
         facts,
         settings.correlate.confidence,
         {(p.clip, p.condition): p.bits_per_second for p in scored.pairs if p.bits_per_second is not None},
+        relations.opinions,
+        {p.clip: p.kind for p in scored.pairs if p.kind},
     )
     run = {
         "settings": {
             "score": plain(settings.score),
             "correlate": plain(settings.correlate),
             **_plans(settings),
-        }
+        },
+        "codecs": _coders(settings),
     }
     report_stage.publish(study, results, wanted, {**run, "facts": dict(facts), "notes": list(notes)})
     return scored.tally
+
+
+def _coders(settings: AnalyzeResults) -> dict[str, dict[str, str]]:
+    """Encoder and library versions of every codec, as noted when it coded."""
+    found: dict[str, dict[str, str]] = {}
+    for record in Manifest(settings.score.input).records() if not settings.score.pairs else ():
+        if record.stage == "degrade" and record.status == "ok" and "file_bits" in record.facts:
+            facts = record.facts
+            found[facts["family"]] = {name: facts[name] for name in CODER_FACTS if name in facts}
+    return found
 
 
 def _earlier(failures: Any) -> int:
@@ -109,8 +124,9 @@ def _notes(settings: AnalyzeResults, scored: Scored) -> tuple[str, ...]:
     notes += [f"The target '{t}' was not measured, so nothing is judged by it." for t in settings.correlate.targets
               if t not in titles and t in METRICS]  # fmt: skip
     remarks = scored.table[(scored.table["status"] == "ok") & (scored.table["reason"] != "")]
-    for (measure, reason), rows in remarks.groupby(["measure", "reason"], sort=False):
-        notes.append(f"{titles[str(measure)]}: {reason} ({len(rows)} values).")
+    for reason, rows in remarks.groupby("reason", sort=False):
+        about = ", ".join(titles[name] for name in dict.fromkeys(rows["measure"]))
+        notes.append(f"{about}: {reason} ({len(rows)} values).")
     return tuple(notes)
 
 

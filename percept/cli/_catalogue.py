@@ -59,11 +59,11 @@ def _embeddings() -> Table:
 
 
 def _metrics() -> Table:
-    columns = ("name", "what it is", "unit", "range", "better", "works at", "of identical clips")
+    columns = ("name", "what it is", "unit", "range", "better", "made for", "works at", "of identical clips")
     rows = [
         (
-            m.name, m.summary, m.unit, _range(m.range), _better(m.higher_is_better),
-            f"{m.rate} Hz" if m.rate else "any rate", f"{m.perfect:g}", _yes(m.needs_reference), _yes(m.symmetric),
+            m.name, m.summary, m.unit, _range(m.range), _better(m.higher_is_better), m.meant_for or "any sound",
+            f"{m.rate} Hz" if m.rate else "any rate", f"{m.perfect:g}" if m.needs_reference else "not compared", _yes(m.needs_reference), _yes(m.symmetric),
             _yes(m.differentiable), m.licence, m.citation,
         )
         for m in METRICS

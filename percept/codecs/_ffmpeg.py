@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from fractions import Fraction
 from math import log
 from typing import Any
@@ -16,6 +17,7 @@ from percept.codecs.ffmpeg import Format
 from percept.records import Coded
 from percept.schema import Array, Clip, Unscorable
 
+SIGNATURE = re.compile(rb"LAME(\d+\.\d+)")
 SHORTEST = 2048
 """Samples of AAC, zeros included: two frames, of which the MP4 edit list removes one; less decodes to nothing."""
 
@@ -36,7 +38,7 @@ def code(clip: Clip, kbps: float, form: Format) -> Coded:
         decoded += [dsp.fit_length(row[delay:], stream.shape[-1]) for row in heard / np.float32(form.gain(kbps))]
         payload += 8 * sum(map(len, packets))
         size += 8 * len(content)
-    facts = _clips.rates(clip, kbps, payload, size) | {"coded_rate": rate, "encoder": form.encoder} | versions()
+    facts = _clips.rates(clip, kbps, payload, size) | {"coded_rate": rate, "encoder": form.encoder} | versions(content)
     return Coded(_clips.restored(np.stack(decoded), rate, clip), payload, size, facts)
 
 
@@ -86,10 +88,15 @@ def read(content: bytes) -> tuple[Array, list[bytes]]:
     return np.concatenate([np.zeros((count, 0), np.float32), *parts], axis=1), packets
 
 
-def versions() -> dict[str, str]:
-    """Versions of PyAV and of the libraries it carries that encode."""
+def versions(content: bytes) -> dict[str, str]:
+    """Versions of PyAV, of the libraries it carries that encode, and of the encoder that signed the file, LAME.
+
+    libopus does not sign; its version follows from PyAV's.
+    """
     used = ("libavcodec", "libavformat")
-    return {"pyav": av.__version__} | {name: ".".join(map(str, av.library_versions[name])) for name in used}
+    found = {"pyav": av.__version__} | {name: ".".join(map(str, av.library_versions[name])) for name in used}
+    signed = SIGNATURE.search(content)
+    return found | ({"lame": signed[1].decode()} if signed else {})
 
 
 def _arranged(samples: Array, sample_format: str) -> np.ndarray[Any, Any]:

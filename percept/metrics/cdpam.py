@@ -17,8 +17,8 @@ RATE_HZ = 22050
 def cdpam(reference: Clip, degraded: Clip) -> float:
     """Distance of the two clips' acoustic features; 0 on identical input, about 0.1 at 25 dB of white noise.
 
-    It hears the level too: a clip at half the amplitude is far from the original. It takes the network on each, which is the
-    slowest of all measures.
+    It hears the level too: a clip at half the amplitude is far from the original. It takes the
+    network on each, so it is the slowest of all measures.
 
     Args:
         reference: mono ``[T]`` at 22.05 kHz.

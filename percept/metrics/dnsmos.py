@@ -128,6 +128,7 @@ for _name, _compute, _words in (
             perfect=math.nan,  # an undegraded clip has whatever rating it has
             higher_is_better=True,
             group="perceptual",
+            meant_for="speech",
             rate=RATE_HZ,
             needs_reference=False,
             licence="MIT (package speechmos, code and network)",

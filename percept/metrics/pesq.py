@@ -125,6 +125,7 @@ for _mode, _band, _compute, _perfect in (
             perfect=_perfect,
             higher_is_better=True,
             group="perceptual",
+            meant_for="speech",
             rate=RATE_HZ,
             licence="MIT (package pesq); the ITU's own terms cover the algorithm",
         )

@@ -80,6 +80,7 @@ for _name, _compute, _words, _citation in (
             perfect=1.0,
             higher_is_better=True,
             group="perceptual",
+            meant_for="speech",
             licence="MIT (package pystoi)",
         )
     )

@@ -25,7 +25,7 @@ Bar = tuple[str, Measure, float]
 
 
 def comparison(view: View) -> tuple[Figure, str]:
-    """How closely each measure follows each target: pooled correlations, turned so that 1 is perfect."""
+    """How closely each measure follows each target: correlations, turned so that 1 is perfect."""
     bars = _predictors(view)
     ways = [(m, method) for _, m, _ in bars for method in METHODS]
     shown = [t for t in view.targets if any(_turned(view, m, t, method) for m, method in ways)]
@@ -60,7 +60,7 @@ def _predictors(view: View) -> list[Bar]:
 
 
 def _turned(view: View, predictor: Measure, target: Measure, method: str) -> Coefficient | None:
-    """The pooled correlation with the sign that it would have if both numbers grew with quality."""
+    """The correlation with the sign that it would have if both numbers grew with quality."""
     found = view.coefficient(predictor.name, target.name, method)
     if found is None or not np.isfinite(found.r) or predictor.name == target.name:
         return None
@@ -94,7 +94,8 @@ def _comparison_panel(axes: Axes, view: View, bars: list[Bar], what: tuple[Measu
     axes.axvline(0, color=MUTED, lw=0.8)
     axes.spines["left"].set_visible(False)
     n = f"{min(sizes)}" if len(sizes) == 1 else f"{min(sizes)} to {max(sizes)}" if sizes else "0"
-    axes.set_title(f"{target.title}: {METHODS[method]} (n = {n})")
+    kind = view.study.kind(target)
+    axes.set_title(f"{target.title}: {METHODS[method]} ({f'{kind}, ' if kind else ''}n = {n})")
 
 
 def _bar(
@@ -127,7 +128,8 @@ def _patch(view: View, embedding: str) -> Artist:
 def _comparison_caption(view: View, shown: list[Measure], names: list[str]) -> str:
     text = (
         "Correlation of each embedding measure, and of the classical signal measures for reference, with "
-        f"{listed([t.title for t in shown])}, pooled over clips and conditions; n is on each panel. "
+        f"{listed([t.title for t in shown])}, pooled over clips (of the kind that a panel names) and conditions; n is "
+        "on each panel. "
         "Signs are turned by the direction of the measure, so 1 follows quality perfectly and a negative bar "
         f"runs against it; {view.intervals('lines are')}."
     )

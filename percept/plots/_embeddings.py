@@ -26,13 +26,14 @@ from percept.schema import Array64, Measure
 from percept.stats import linear_fit
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
 def scatter(view: View, embedding: str) -> tuple[Figure, str]:
-    """The similarity of one embedding against each target, with fit and pooled correlations."""
+    """The similarity of one embedding against each target, with fit and correlations."""
     x = view.main(embedding)
     there = view.values.notna()
     shown = {y.name: (there[x.name] & there[y.name]).to_numpy() for y in view.targets if y != x}
@@ -54,32 +55,41 @@ def scatter(view: View, embedding: str) -> tuple[Figure, str]:
 
 def _scatter_panel(axes: Axes, view: View, pair: tuple[Measure, Measure], chosen: Chosen) -> None:
     x, y = (view.values[m.name].to_numpy() for m in pair)
+    judged = chosen & view.judged(pair[1])
     axes.margins(0.05)
     for family in view.families:
         here = chosen & (view.rows["family"] == family).to_numpy()
         for clip, dash in view.dashes().items():
             path = here & (view.rows["clip"] == clip).to_numpy()
             axes.plot(x[path], y[path], color=view.look(family)[0], lw=0.7, ls=dash, alpha=0.45, zorder=2)
-    _points(axes, view, x, y, chosen)
-    _fit(axes, view, x[chosen], y[chosen])
+    _points(axes, view, x, y, (chosen, judged))
+    _fit(axes, view, x[judged], y[judged])
     axes.locator_params(nbins=6)
     axes.set(xlabel=directed(pair[0], 44), ylabel=directed(pair[1], 36))
-    axes.set_title("\n".join(_annotation(view, pair, int(chosen.sum()))), fontsize=8)
+    axes.set_title("\n".join(_annotation(view, pair, int(judged.sum()))), fontsize=8)
 
 
-def _points(axes: Axes, view: View, x: Array64, y: Array64, chosen: Chosen) -> None:
-    """The points, families in turn and a few at a time where they are many, so that none buries another."""
+def _points(axes: Axes, view: View, x: Array64, y: Array64, which: tuple[Chosen, Chosen]) -> None:
+    """The points, families in turn and a few at a time where they are many, so that none buries another.
+
+    Of those chosen, the ones that are not judged by the target are hollow.
+    """
+    chosen, judged = which
     size, alpha = (34, 0.9) if chosen.sum() <= 80 else (20, 0.65) if chosen.sum() <= 300 else (11, 0.55)
     turns = 1 if chosen.sum() <= 80 else 8
     for turn in range(turns):
         for family in view.families:
             here = chosen & (view.rows["family"] == family).to_numpy() & (np.arange(len(x)) % turns == turn)
             colour, marker = view.look(family)
-            axes.scatter(x[here], y[here], s=size, alpha=alpha, c=colour, marker=marker, ec="white", lw=0.4, zorder=3)
+            full, hollow = here & judged, here & ~judged
+            axes.scatter(x[full], y[full], s=size, alpha=alpha, c=colour, marker=marker, ec="white", lw=0.4, zorder=3)
+            axes.scatter(
+                x[hollow], y[hollow], s=0.7 * size, alpha=alpha, fc="none", marker=marker, ec=colour, lw=0.8, zorder=3
+            )
 
 
 def _fit(axes: Axes, view: View, x: Array64, y: Array64) -> None:
-    if np.ptp(x) == 0:
+    if not len(x) or np.ptp(x) == 0:
         return
     grid = np.linspace(x.min(), x.max(), 100)
     line, low, high = linear_fit(x, y, grid, confidence=view.study.confidence)
@@ -94,7 +104,8 @@ def _annotation(view: View, pair: tuple[Measure, Measure], drawn: int) -> list[s
     found = {m: view.coefficient(pair[0].name, pair[1].name, m) for m in METHODS}
     lines = [f"{METHODS[m]} = {c}" for m, c in found.items() if c]
     used = {c.n for c in found.values() if c} or {drawn}
-    return [*lines, f"n = {listed([str(n) for n in sorted(used)])}"]
+    kind = view.study.kind(pair[1])
+    return [*lines, f"n = {listed([str(n) for n in sorted(used)])}" + (f" ({kind})" if kind else "")]
 
 
 def _family_entries(view: View, chosen: Chosen) -> list[tuple[str, Artist]]:
@@ -114,9 +125,15 @@ def _scatter_caption(view: View, x: Measure, drawn: list[Measure], chosen: Chose
     text = (
         f"{x.title} against {listed([y.title for y in drawn])}, one point for each degraded clip "
         f"({view.sizes(chosen)}); colour and marker give the family{joined}. "
-        f"The grey line is the least-squares fit of all points with its {view.percent} band, which takes the "
-        f"points as independent; {view.intervals('the brackets behind the pooled correlations are their')}."
+        f"The grey line is the least-squares fit with its {view.percent} band, which takes the "
+        f"points as independent; {view.intervals('the brackets behind the correlations are their')}."
     )
+    apart = [y.title for y in drawn if view.study.kind(y)]
+    if apart:
+        kind = view.study.kind(next(y for y in drawn if view.study.kind(y)))
+        text += (
+            f" Hollow points are no {kind}, which {listed(apart)} were made for: fit and correlations leave them out."
+        )
     missing = [y.title for y in view.targets if y not in (x, *drawn)]
     if missing:
         text += f" Not shown, for fewer than {FEWEST_ROWS} values: {listed(missing)}."
@@ -127,19 +144,26 @@ def matrix(view: View, embedding: str) -> tuple[Figure, str]:
     """Spearman correlations of one embedding's measures and all classical ones, each with each."""
     wanted = [*view.own(embedding), *view.grouped("perceptual", "given", "signal")]
     # An infinite value has a rank, and counts as in the table of correlations; pandas alone would drop it.
-    values = view.raw[[m.name for m in wanted]].clip(-sys.float_info.max, sys.float_info.max)
+    kind, rows = _one_kind(view, wanted)
+    values = view.raw[[m.name for m in wanted]][rows].clip(-sys.float_info.max, sys.float_info.max)
     ranks = values.corr(method="spearman", min_periods=FEWEST_ROWS)
     off_diagonal = ranks.where(~np.eye(len(ranks), dtype=bool))
     kept = [m for m in wanted if off_diagonal[m.name].notna().any()]
     if len(kept) < 2:
         raise TooLittle(f"no two measures vary together in {FEWEST_ROWS} or more rows")
     names = [m.name for m in kept]
-    n = _pair_sizes(view, names)
+    n = _pair_sizes(values, names)
     side = 0.55 * len(kept)
-    title = f"{embedding}: Spearman correlation of all measures (n = {n})"
+    title = f"{embedding}: Spearman correlation of all measures ({f'{kind}, ' if kind else ''}n = {n})"
     figure = new_figure((side + 3.6, side + 2.3), title, [embedding])
     _heat_map(panels(figure, 1, 1)[0], kept, off_diagonal.loc[names, names].to_numpy())
-    return figure, _matrix_caption(view, embedding, (kept, [m for m in wanted if m not in kept]), n)
+    return figure, _matrix_caption(view, embedding, (kept, [m for m in wanted if m not in kept]), (n, kind))
+
+
+def _one_kind(view: View, measures: list[Measure]) -> tuple[str, Chosen]:
+    """The kind of clip that some of the measures are judged on, and its rows; "" and all rows without one."""
+    judge = next((m for m in measures if view.study.kind(m)), measures[0])
+    return view.study.kind(judge), view.judged(judge)
 
 
 def _heat_map(axes: Axes, kept: list[Measure], ranks: Array64) -> None:
@@ -172,19 +196,21 @@ def _heat_map(axes: Axes, kept: list[Measure], ranks: Array64) -> None:
     axes.tick_params(length=0)
 
 
-def _pair_sizes(view: View, names: list[str]) -> str:
+def _pair_sizes(values: pd.DataFrame, names: list[str]) -> str:
     """How many rows the coefficients rest on: "44", or "30 to 44"."""
-    present = view.raw[names].notna().astype(int)
+    present = values[names].notna().astype(int)
     pairs = (present.T @ present).to_numpy()[np.tril_indices(len(names), -1)]
     return f"{pairs.min()}" if pairs.min() == pairs.max() else f"{pairs.min()} to {pairs.max()}"
 
 
-def _matrix_caption(view: View, embedding: str, measures: tuple[list[Measure], list[Measure]], n: str) -> str:
-    kept, dropped = measures
+def _matrix_caption(
+    view: View, embedding: str, measures: tuple[list[Measure], list[Measure]], rows: tuple[str, str]
+) -> str:
+    (kept, dropped), (n, kind) = measures, rows
     text = (
         f"Spearman rank correlation between the measures of {embedding} and the classical ones, pooled over "
-        f"clips and conditions and pairwise complete (n = {n} a pair). Blue: the two numbers rise together; "
-        "red: one falls as the other rises, as a distance does beside a quality."
+        f"{kind + ' ' if kind else ''}clips and conditions and pairwise complete (n = {n} a pair). Blue: the two "
+        "numbers rise together; red: one falls as the other rises, as a distance does beside a quality."
     )
     infinite = view.infinite(m.name for m in kept)
     if infinite:

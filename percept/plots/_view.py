@@ -31,7 +31,7 @@ class TooLittle(Exception):
 
 @dataclass(frozen=True)
 class Coefficient:
-    """One pooled correlation; `low` and `high` are NaN where it has no interval.
+    """One correlation; `low` and `high` are NaN where it has no interval.
 
     Args:
         n: rows that it rests on.
@@ -139,14 +139,20 @@ class View:
         return [(plain(clip, 24), Line2D([], [], color=MUTED, lw=0.9, ls=dash)) for clip, dash in dashes]
 
     def coefficient(self, predictor: str, target: str, method: str) -> Coefficient | None:
-        """The pooled correlation, None where the study has none."""
+        """The correlation over all versions on which the target is judged, None where the study has none."""
         table = self.study.correlations
-        here = (table["predictor"] == predictor) & (table["target"] == target) & (table["scope"] == "pooled")
+        scope = self.study.scope(self.study.measure(target))
+        here = (table["predictor"] == predictor) & (table["target"] == target) & (table["scope"] == scope)
         found = table[here & (table["method"].str.lower() == method)]
         if found.empty:
             return None
         first = found.iloc[0]
         return Coefficient(int(first["n"]), float(first["r"]), float(first["low"]), float(first["high"]))
+
+    def judged(self, target: Measure) -> Chosen:
+        """The rows on which a target is judged: those of the kind of clip that it was made for, else all."""
+        kind = self.study.kind(target)
+        return np.array([kind in {"", self.study.kinds.get(clip, "")} for clip in self.rows["clip"]], dtype=bool)
 
     def mean(self, values: Array64, clips: Array64) -> tuple[float, float, float]:
         """Mean of the values that are there, and its interval by clips; a fixed seed makes plots repeat."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from percept.report import _tables
+from percept.report import _families, _opinions, _tables
 from percept.report._findings import caveats, findings
 from percept.report._lookups import count, family_title
 from percept.report._words import WIDTH
@@ -31,9 +31,12 @@ def write(study: Study, plots: Mapping[str, str], left_out: Mapping[str, str]) -
         ("What was found", findings(study)),
         ("How sure this is", caveats(study)),
         ("How closely each measure follows each target", _tables.ranking(study)),
+        ("How well each measure predicts the listeners (ITU-T P.1401)", _opinions.tables(study)),
+        ("Which measure fails on which degradation", _families.failing(study)),
         ("Within single clips and single degradations", _tables.scopes(study)),
         ("Which embedding follows better", _tables.comparisons(study)),
         ("Do measures fall as degradations grow?", _tables.monotonicity(study)),
+        ("What measures do where nothing audible is lost", _families.controls(study)),
         ("Values by condition (mean over clips)", _tables.values(study)),
         ("Failures", _tables.failures(study)),
         ("Plots", _plots(plots, left_out)),
@@ -57,7 +60,8 @@ def _wrapped(paragraph: str) -> str:
 def _title(study: Study) -> str:
     rows = study.scores.drop_duplicates(["item", "condition"])
     families = ", ".join(family_title(study, f) for f in study.families) or "degradations of unknown family"
-    targets = " and ".join(study.measure(t).title for t in study.targets) or "no target"
+    titles = [study.measure(t).title for t in study.targets]
+    targets = " and ".join([*([", ".join(titles[:-1])] if titles[1:] else []), *titles[-1:]]) or "no target"
     summary = textwrap.fill(
         f"{count(len(rows), 'degraded version')} of {count(rows['item'].nunique(), 'clip')} ({families}); "
         f"{count(len(study.measures), 'measure')} of each, judged by how well they follow {targets}.",

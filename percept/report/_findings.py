@@ -6,24 +6,27 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from percept.report._lookups import clips_used, correlation, count, direction, main_measures, ranked
-from percept.report._words import change, closeness, interval, number, p_value, percent
+from percept.report import _families, _opinions
+from percept.report._lookups import clips_used, correlation, count, direction, fitting, main_measures, ranked
+from percept.report._words import FAILS_BELOW, change, closeness, interval, number, p_value, percent
 from percept.schema import Measure
 from percept.study import Study
 
-VALIDATED_FOR_SPEECH = ("pesq_wb", "pesq_nb", "stoi", "estoi")
+MOST_NAMES = 6
+"""Measures named in one sentence."""
 SMALL_SAMPLE_CLIPS = 10
 
 
 def findings(study: Study) -> list[str]:
     """The findings, each a list item."""
-    lines = []
+    lines = _opinions.found(study)
     for main in main_measures(study):
         for target in study.targets:
             lines.append(_finding(study, main, study.measure(target)))
     lines += _best(study)
+    lines += _reliable(study)
     lines += [_verdict(study, row) for row in _main_comparisons(study)]
-    violations = study.monotonicity
+    violations = fitting(study, study.monotonicity)
     if len(violations):
         wrong, steps = int(violations["violations"].sum()), int(violations["steps"].sum())
         lines.append(
@@ -37,33 +40,58 @@ def findings(study: Study) -> list[str]:
 
 
 def _finding(study: Study, measure: Measure, target: Measure) -> str:
-    spearman = correlation(study, measure.name, target.name, "spearman")
-    pearson = correlation(study, measure.name, target.name, "pearson")
+    scope = study.scope(target)
+    spearman = correlation(study, measure.name, target.name, "spearman", scope)
+    pearson = correlation(study, measure.name, target.name, "pearson", scope)
+    on = _on(study, target)
     if spearman is None or pearson is None or math.isnan(spearman["r"]):
-        return f"- {measure.title} and {target.title}: too few versions with both values to say anything."
+        return f"- {on}{measure.title} and {target.title}: too few versions with both values to say anything."
     word = closeness(spearman["r"] * direction(measure) * direction(target))
     n, clips = count(spearman["n"], "version"), count(spearman["n_clips"], "clip")
     numbers = f"Spearman {interval(spearman)}, Pearson {interval(pearson)}, over {n} of {clips}"
     adjusted = spearman["p_adjusted"]
     if not adjusted <= 1 - study.confidence:
         return (
-            f"- In these versions {measure.title} {word} {target.title}, which may be chance: {numbers} "
+            f"- {on or 'In these versions '}{measure.title} {word} {target.title}, which may be chance: {numbers} "
             f"(adjusted {p_value(adjusted)})."
         )
-    return f"- {measure.title} {word} {target.title}: {numbers} (adjusted {p_value(adjusted)})."
+    return f"- {on}{measure.title} {word} {target.title}: {numbers} (adjusted {p_value(adjusted)})."
+
+
+def _on(study: Study, target: Measure) -> str:
+    kind = study.kind(target)
+    return f"On {kind}, " if kind else ""
 
 
 def _best(study: Study) -> list[str]:
-    """Best and worst predictor of each target; PESQ and STOI themselves are no news beside their own variants."""
+    """Best and worst predictor of each target, leaving out those of speech quality, its own variants among them."""
     lines = []
     for target in study.targets:
-        order = [(measure, r) for measure, r in ranked(study, target) if measure.group != "perceptual"]
+        about = study.measure(target)
+        order = [(m, r) for m, r in ranked(study, target, study.scope(about)) if not m.meant_for and m.group != "given"]
         if len(order) < 2 or number(order[0][1]) == number(order[-1][1]):
             continue
         (first, best), (last, worst) = order[0], order[-1]
         lines.append(
-            f"- Of the embedding and signal measures, {first.title} follows {study.measure(target).title} most closely "
-            f"(Spearman {number(best)} in the direction of quality) and {last.title} least ({number(worst)})."
+            f"- {_on(study, about)}leaving PESQ, STOI and their like aside, {first.title} follows {about.title} most "
+            f"closely (Spearman {number(best)} in the direction of quality) and {last.title} least ({number(worst)})."
+        )
+    return [line[:2] + line[2].upper() + line[3:] for line in lines]
+
+
+def _reliable(study: Study) -> list[str]:
+    """Which measures follow each target within every single degradation."""
+    lines = []
+    for target in map(study.measure, study.targets):
+        grid = _families.grid(study, target)
+        if grid is None:
+            continue
+        names = [measure.title for measure in grid.reliable()]
+        shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if names[MOST_NAMES:] else "")
+        told = f"{len(names)} of {len(grid.rows)} measures follow it: {shown}" if names else "no measure follows it"
+        lines.append(
+            f"- {_on(study, target)}{target.title} within every single degradation (Spearman {FAILS_BELOW:g} or more): "
+            f"{told}."
         )
     return lines
 
@@ -73,13 +101,14 @@ def _main_comparisons(study: Study) -> list[Any]:
     main = {measure.name for measure in main_measures(study)}
     rows = study.comparisons
     rows = rows[rows["first"].isin(main) & rows["second"].isin(main) & (rows["method"] == "spearman")]
-    return list(rows.to_dict("records"))
+    return [row for row in rows.to_dict("records") if row["scope"] == study.scope(study.measure(row["target"]))]
 
 
 def _verdict(study: Study, row: Mapping[str, Any]) -> str:
     first, second = study.measure(row["first"]), study.measure(row["second"])
-    target = study.measure(row["target"]).title
-    question = f"- Does {first.title} follow {target} better than {second.title} does? "
+    target = study.measure(row["target"])
+    on = f" on {kind}" if (kind := study.kind(target)) else ""
+    question = f"- Does {first.title} follow {target.title} better than {second.title} does{on}? "
     if math.isnan(row["difference"]):
         return question + "There are too few versions to tell."
     difference = f"Spearman differs by {change(row)}"
@@ -97,7 +126,7 @@ def caveats(study: Study) -> list[str]:
     """Reasons to doubt the findings, each a list item."""
     clips = clips_used(study)
     lines = []
-    if clips == 1:
+    if clips <= 1:
         lines.append("- One clip only: there are no intervals, and nothing here speaks for other clips.")
     else:
         lines.append(
@@ -108,11 +137,7 @@ def caveats(study: Study) -> list[str]:
         )  # fmt: skip
         if clips < SMALL_SAMPLE_CLIPS:
             lines.append(f"- {clips} clips are few: such intervals tend to be too narrow, a lower bound of the doubt.")
-    if any(target in VALIDATED_FOR_SPEECH for target in study.targets):
-        lines.append(
-            "- PESQ and STOI were made for and validated on speech. On music they are computed all the same; read them "
-            "as signal measures there."
-        )
+    lines += _about_speech(study)
     infinite = study.scores[study.scores["value"].abs() == math.inf]
     if len(infinite):
         lines.append(
@@ -121,3 +146,19 @@ def caveats(study: Study) -> list[str]:
         )
     lines.append("- Correlation is not validity: a measure that follows PESQ also follows its mistakes.")
     return lines
+
+
+def _about_speech(study: Study) -> list[str]:
+    """What to think of measures that were made for speech, on other sounds."""
+    names = [measure.title for measure in study.measures if measure.meant_for]
+    if not names:
+        return []
+    made = f"- {', '.join(names)} {'were' if names[1:] else 'was'} made for and validated on speech."
+    if any(study.kind(study.measure(target)) for target in study.targets):
+        return [
+            f"{made} So they are judged, and others are judged by them, on the speech clips alone; on other clips they "
+            "are computed, marked in measures.csv, and shown apart."
+        ]
+    if set(study.kinds.values()) == {"speech"}:
+        return []
+    return [f"{made} On music they are computed all the same; read them as signal measures there."]

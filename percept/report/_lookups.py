@@ -11,14 +11,9 @@ from percept.study import Study
 
 
 def correlation(study: Study, predictor: str, target: str, method: str, scope: str = "pooled") -> Any | None:
-    """The row of the correlations table, or None."""
-    table = study.correlations
-    match = (
-        (table["predictor"] == predictor) & (table["target"] == target)
-        & (table["method"] == method) & (table["scope"] == scope)
-    )  # fmt: skip
-    rows = table[match].to_dict("records")
-    return rows[0] if rows else None
+    """The row of the correlations table, or None; two targets stand there in one order only, and serve both."""
+    rows = study.correlation_rows
+    return rows.get((predictor, target, method, scope)) or rows.get((target, predictor, method, scope))
 
 
 def clips_used(study: Study) -> int:
@@ -32,15 +27,30 @@ def direction(measure: Measure) -> float:
     return 1.0 if measure.higher_is_better else -1.0
 
 
-def ranked(study: Study, target: str) -> list[tuple[Measure, float]]:
-    """Measures that are no targets, by pooled Spearman in the direction of quality, best first."""
+def of_kind(study: Study, target: Measure) -> str:
+    """``, on speech`` where the target is judged on one kind of clip, else nothing."""
+    kind = study.kind(target)
+    return f", on {kind}" if kind else ""
+
+
+def ranked(study: Study, target: str, scope: str = "pooled") -> list[tuple[Measure, float]]:
+    """All other measures, by Spearman in the direction of quality, best first."""
     sign = direction(study.measure(target))
     found = []
     for measure in study.measures:
-        row = correlation(study, measure.name, target, "spearman") if measure.name not in study.targets else None
+        row = correlation(study, measure.name, target, "spearman", scope) if measure.name != target else None
         if row is not None and not math.isnan(row["r"]):
             found.append((measure, row["r"] * sign * direction(measure)))
     return sorted(found, key=lambda item: -item[1])
+
+
+def fitting(study: Study, rows: Any) -> Any:
+    """Rows of the monotonicity table without those of clips for which their measure was not made."""
+    if not len(rows):
+        return rows
+    kinds = {measure.name: study.kind(measure) for measure in study.measures}
+    pairs = zip(rows["measure"], rows["clip"], strict=True)
+    return rows[[kinds.get(measure, "") in {"", study.kinds.get(clip, "")} for measure, clip in pairs]]
 
 
 def main_measures(study: Study) -> list[Measure]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 
-from percept.report._lookups import correlation, family_title, main_measures, ranked, table
+from percept.report._lookups import correlation, family_title, fitting, main_measures, of_kind, ranked, table
 from percept.report._words import WIDTH, bare_p, change, interval, number
 from percept.schema import Measure
 from percept.study import Study
@@ -15,26 +15,38 @@ def ranking(study: Study) -> list[str]:
     """How closely each measure follows each target, pooled, best first."""
     body = []
     for target in study.targets:
+        about = study.measure(target)
+        scope = study.scope(about)
+        others = [s for s in ["pooled", *_kinds(study)] if s != scope] if scope != "pooled" else _kinds(study)
         rows = []
-        for measure, _ in ranked(study, target):
-            found = [correlation(study, measure.name, target, m) for m in ("pearson", "spearman", "kendall")]
+        for measure, _ in ranked(study, target, scope):
+            found = [correlation(study, measure.name, target, m, scope) for m in ("pearson", "spearman", "kendall")]
+            found += [correlation(study, measure.name, target, "spearman", other) for other in others]
             cells = [interval(row) if row is not None else "" for row in found]
             last = found[1] if found[1] is not None else {}
-            rows.append([measure.title, *cells, str(last.get("n", "")), bare_p(last.get("p_adjusted", math.nan))])
-        heading = [study.measure(target).title, "Pearson", "Spearman", "Kendall", "n", "adjusted p"]
+            tested = [str(last.get("n", "")), bare_p(last.get("p_adjusted", math.nan))]
+            rows.append([measure.title, *cells[:3], *tested, *cells[3:]])
+        apart = [f"Spearman, {'all clips' if s == 'pooled' else s.removeprefix('kind:')}" for s in others]
+        heading = [about.title + of_kind(study, about), "Pearson", "Spearman", "Kendall", "n", "adjusted p", *apart]
         body.append(table(heading, rows) + "\n")
     if body:
         body.append(
-            "Pooled over all versions; the interval in brackets; best first, counting a falling distance as following. "
-            "p is that of Spearman's coefficient."
+            "Over all versions of the clips named; the interval in brackets; best first, counting a falling distance "
+            "as following. p is that of Spearman's coefficient."
         )
     return body
+
+
+def _kinds(study: Study) -> list[str]:
+    """The scopes of kinds of clips."""
+    scopes = dict.fromkeys(study.correlations["scope"])
+    return [scope for scope in scopes if scope.startswith("kind:") and " family:" not in scope]
 
 
 def scopes(study: Study) -> list[str]:
     """One row a scope: how the main similarity of each embedding follows each target there."""
     found = study.correlations
-    scopes = [scope for scope in dict.fromkeys(found["scope"]) if scope != "pooled"]
+    scopes = [s for s in dict.fromkeys(found["scope"]) if s != "pooled" and not (s.startswith("kind:") and " " in s)]
     columns = [(measure, study.measure(target)) for measure in main_measures(study) for target in study.targets]
     if not scopes or not columns:
         return []
@@ -57,6 +69,8 @@ def comparisons(study: Study) -> list[str]:
     """Which of two embeddings follows a target better."""
     rows = []
     for row in study.comparisons.to_dict("records"):
+        if row["scope"] != study.scope(study.measure(row["target"])):
+            continue
         titles = [study.measure(row[name]).title for name in ("first", "second", "target")]
         tested = [str(row["n"]), bare_p(row["p"]), bare_p(row["p_adjusted"]), number(row["smallest_p"])]
         rows.append([*titles, str(row["method"]), change(row), *tested])
@@ -74,7 +88,7 @@ def comparisons(study: Study) -> list[str]:
 
 def monotonicity(study: Study) -> list[str]:
     """In how many steps of growing severity each measure fell, and where one rose."""
-    trends = study.monotonicity
+    trends = fitting(study, study.monotonicity)
     if not len(trends):
         return []
     rows = []
@@ -99,17 +113,29 @@ def monotonicity(study: Study) -> list[str]:
 
 
 def values(study: Study) -> list[str]:
-    """Means over clips by condition."""
+    """Means over clips by condition, a table for each kind of clip."""
+    kinds = dict.fromkeys(study.kinds.get(clip, "") for clip in study.scores["item"])
+    body = []
+    for kind in kinds if len(kinds) > 1 else [None]:
+        body += [line + "\n" for line in _values(study, kind)]
+    return body
+
+
+def _values(study: Study, kind: str | None) -> list[str]:
+    scores = study.scores
+    if kind is not None:
+        scores = scores[[study.kinds.get(clip, "") == kind for clip in scores["item"]]]
     shown = main_measures(study) + [study.measure(t) for t in study.targets]
     shown += [m for m in study.measures if m.name == "si_sdr"]
-    means = study.scores.groupby(["condition", "measure"], sort=False)["value"].mean()
+    means = scores.groupby(["condition", "measure"], sort=False)["value"].mean()
     rows = []
-    for condition in dict.fromkeys(study.scores["condition"]):
+    for condition in dict.fromkeys(scores["condition"]):
         values = [means.get((condition, m.name), math.nan) for m in shown]
         rows.append([condition, *(_cell(value, m) for value, m in zip(values, shown, strict=True))])
     if len(rows) > 60:
         return [f"{len(rows)} conditions: see evaluation_results.csv."]
-    return [table(["condition", *(m.label for m in shown)], rows)]
+    first = "condition" if kind is None else f"{kind or 'kind unknown'}: condition"
+    return [table([first, *(m.label for m in shown)], rows)]
 
 
 def failures(study: Study) -> list[str]:

@@ -8,6 +8,8 @@ from typing import Any
 
 WIDTH = 100
 """Columns of text."""
+FAILS_BELOW = 0.5
+"""Under this a measure is said not to follow within a degradation."""
 STRENGTHS = (
     (0.9, "very closely follows"),
     (0.7, "closely follows"),

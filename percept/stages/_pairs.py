@@ -19,7 +19,9 @@ from percept.store import Manifest, Record
 
 AGAIN = "run extract_embeddings.py again"
 RESERVED = ("item", "measure", "value", "unit", "status", "reason", "seconds", "level_unit", "bits_per_second")
-TEXT_COLUMNS = ("reference", "degraded", "clip", "condition", "family", "level")
+TEXT_COLUMNS = ("reference", "degraded", "clip", "condition", "family", "level", "kind")
+MOS_CI95 = "mos_ci95"
+"""Half width of the listeners' own 95 % interval of ``mos``."""
 
 
 def from_folders(settings: Score) -> tuple[list[Pair], dict[str, str]]:
@@ -65,6 +67,7 @@ def _pair(source: Manifest, clean: Record, version: Record, embedded: Mapping[st
         folder / clean.path if clean.path else None,
         folder / version.path if version.path else None,
         paths,
+        kind=clean.facts.get("kind", ""),
         bits_per_second=_bits_per_second(version),
         problem=_audio_problem(source, clean, version),
         problems=problems,
@@ -129,6 +132,7 @@ def from_csv(path: Path) -> tuple[list[Pair], dict[str, str]]:
     names = _embedding_names(path, columns)
     used = {*TEXT_COLUMNS, *(f"{n}_{side}" for n in names for side in ("reference", "degraded"))}
     extra = [c for c in columns if c and c.strip() and c not in used and _is_target(path, rows, c)]
+    _check_doubts(path, columns, rows)
     _refuse_measure_names(path, extra, names)
     pairs = [_row(path, number, row, names, extra) for number, row in rows]
     pairs = _distinct_clips([row for _, row in rows], pairs)
@@ -169,6 +173,19 @@ def _is_target(path: Path, rows: list[tuple[int, dict[str, str]]], column: str) 
     return False
 
 
+def _check_doubts(path: Path, columns: list[str], rows: list[tuple[int, dict[str, str]]]) -> None:
+    """Intervals of opinions belong to opinions, and are no negative numbers."""
+    if MOS_CI95 not in columns:
+        return
+    if "mos" not in columns:
+        raise PerceptError(f"{path} has a column '{MOS_CI95}' but no 'mos' that it could belong to")
+    for number, row in rows:
+        text = (row[MOS_CI95] or "").strip()
+        value = _number(text)
+        if text and (value is None or value < 0):
+            raise PerceptError(f"{path}, line {number}: {MOS_CI95} '{text}' is not the half width of an interval")
+
+
 def _refuse_measure_names(path: Path, extra: list[str], names: list[str]) -> None:
     ours = {*RESERVED, *METRICS.names(), *(f"{name}_{s.name}" for name in names for s in SIMILARITIES)}
     for column in extra:
@@ -206,7 +223,9 @@ def _row(path: Path, number: int, row: dict[str, str], names: list[str], extra: 
         file("reference"),
         file("degraded"),
         {n: (file(f"{n}_reference"), file(f"{n}_degraded")) for n in present},
-        _targets(row, extra),
+        _targets(row, [column for column in extra if column != MOS_CI95]),
+        mos_ci95=_number(row.get(MOS_CI95)),
+        kind=cell("kind").lower(),
         problem="" if cell("reference") and cell("degraded") else f"line {number} names no reference or no degraded",
         problems=absent,
     )

@@ -11,6 +11,7 @@ from percept import dsp, media
 from percept.runner import Tally, Task, perform, warn
 from percept.schema import CLEAN, Clip, PerceptError, Unreadable
 from percept.settings import Convert, Run
+from percept.stages._clips_table import kinds
 from percept.stages._folders import audio_name
 from percept.store import Manifest, Plan, Record, digest, key, plain, writing
 
@@ -44,8 +45,9 @@ def convert(settings: Convert, run: Run) -> Tally:
         notes.append(f"{len(ignored)} files without audio passed over ({shown}{', ...' if ignored[3:] else ''})")
     manifest.plan(Plan("convert", [[name] for _, name in names], plain(settings)))
     tally, tasks = Tally(), []
+    told = kinds(files)
     for path, name in names:
-        task = _task(manifest, path, name, settings)
+        task = _task(manifest, path, name, told.get(path, ""), settings)
         record = manifest.reusable(task.records[0].name, task.records[0].key)
         if record:
             tally.add(record.status, cached=True)
@@ -88,17 +90,17 @@ def _names(files: list[Path], source: Path) -> list[tuple[Path, str]]:
     return [(path, name if taken[name.casefold()] == 1 else f"{name}_{digest(path)[:8]}") for path, name in named]
 
 
-def _task(manifest: Manifest, path: Path, name: str, settings: Convert) -> Task:
+def _task(manifest: Manifest, path: Path, name: str, kind: str, settings: Convert) -> Task:
     try:
         content = digest(path)
     except OSError as error:
         content = f"unreadable: {error}"
     target = audio_name(name, CLEAN)
-    record = Record("convert", name, path=target, key=key("convert", VERSION, content, settings.rate))
-    return Task(manifest, (record,), _convert, (path, manifest.folder / target, settings.rate))
+    record = Record("convert", name, path=target, key=key("convert", VERSION, content, settings.rate, kind))
+    return Task(manifest, (record,), _convert, (path, manifest.folder / target, settings.rate, kind))
 
 
-def _convert(source: Path, target: Path, rate: int) -> list[dict[str, Any]]:
+def _convert(source: Path, target: Path, rate: int, kind: str) -> list[dict[str, Any]]:
     original, header = media.read(source)
     samples = dsp.at_rate(Clip(dsp.mono(original.samples), original.rate), rate).samples
     if samples.size == 0:
@@ -112,6 +114,7 @@ def _convert(source: Path, target: Path, rate: int) -> list[dict[str, Any]]:
         media.write_pcm16(temporary, clip)
     facts = {
         "source": str(source),
+        "kind": kind,
         "source_digest": digest(source),
         "source_format": f"{header.format} {header.subtype}",
         "source_rate": header.rate,

@@ -1,21 +1,17 @@
 """Stage 3b: how well each measure follows each target, and whether measures fall as degradations grow.
 
-Scopes:
-    ``pooled``: all versions of all clips. ``within clips``: the same after each clip's mean (for rank methods: of its
-    ranks) is subtracted, so that differences between clips count neither for nor against. ``clip:<name>`` and
-    ``family:<name>``: those rows alone.
-Rows whose value is missing take no part, nor do infinite values in Pearson's r (rank methods have a place for them);
-`n` tells how many did.
-Holm's correction runs over all predictors and targets of one scope and method, and over all comparisons of one method.
+Scopes are those of `percept.stages._arranged`. Rows whose value is missing take no part, nor do infinite values in
+Pearson's r (rank methods have a place for them); `n` tells how many did.
+Holm's correction runs over all predictors and targets, or all comparisons, of one scope and method.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,18 +25,20 @@ from percept.schema import (
     COMPARISONS_COLUMNS,
     CORRELATIONS_COLUMNS,
     MONOTONICITY_COLUMNS,
+    OPINION_COLUMNS,
     Array64,
     Measure,
+    Pair,
     PerceptError,
 )
 from percept.settings import Correlate, Run
+from percept.stages._arranged import POOLED, WITHIN, Wide, arrange, kind_scopes, scopes
+from percept.stages._opinions import opinions
 
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 1
-WITHIN = "within clips"
-FEWEST_ROWS = 3
+VERSION = 2
 COMPARED_BY = ("pearson", "spearman")
 TOLERANCE = 1e-9
 """Steps of a measure smaller than this are rounding, not improvement."""
@@ -48,22 +46,16 @@ TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Relations:
-    """The three tables of stage 3b: columns `CORRELATIONS_COLUMNS`, `COMPARISONS_COLUMNS`, `MONOTONICITY_COLUMNS`."""
+    """The tables of stage 3b: columns `CORRELATIONS_COLUMNS`, `COMPARISONS_COLUMNS` and so on.
+
+    `opinions` is None without a listening test.
+    """
 
     correlations: pd.DataFrame
     comparisons: pd.DataFrame
     monotonicity: pd.DataFrame
+    opinions: pd.DataFrame | None
     targets: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Wide:
-    """One value a measure and row, with the labels of the rows."""
-
-    values: Mapping[str, Array64]
-    clips: Any
-    families: Any
-    levels: Array64
 
 
 def correlate(
@@ -72,6 +64,8 @@ def correlate(
     families: Mapping[str, Family | None],
     settings: Correlate,
     run: Run,
+    *,
+    pairs: Sequence[Pair] = (),
 ) -> Relations:
     """Relate all measures with each other.
 
@@ -81,6 +75,7 @@ def correlate(
         families: the degradations of its rows.
         settings: targets, resamples, permutations, confidence, seed.
         run: how to run.
+        pairs: what is known of its rows besides: kinds of clips, and how sure listeners were.
 
     Raises:
         PerceptError: settings out of range, or a target that is no measure (with the nearest names).
@@ -88,15 +83,17 @@ def correlate(
     import pandas as pd
 
     _check(settings)
-    wide = _wide(scores, measures)
+    wide = arrange(scores, measures, pairs)
     targets = _targets(wide, measures, settings)
     correlations = _correlations(wide, targets, settings, run)
     comparisons = _comparisons(wide, measures, targets, settings)
     trends = _trends(wide, measures, families)
+    judged = opinions(wide, measures, settings.confidence)
     return Relations(
         pd.DataFrame(correlations, columns=list(CORRELATIONS_COLUMNS)),
         pd.DataFrame(comparisons, columns=list(COMPARISONS_COLUMNS)),
         pd.DataFrame(trends, columns=list(MONOTONICITY_COLUMNS)),
+        pd.DataFrame(judged, columns=list(OPINION_COLUMNS)) if judged else None,
         targets,
     )
 
@@ -111,34 +108,7 @@ def _check(settings: Correlate) -> None:
             raise PerceptError(f"--{name} {getattr(settings, name)} is too few: expected at least 100")
 
 
-def _wide(scores: pd.DataFrame, measures: Sequence[Measure]) -> _Wide:
-    rows = scores.drop_duplicates(["item", "condition"])
-    index = list(zip(rows["item"], rows["condition"], strict=True))
-    values = {}
-    for measure in measures:
-        own = scores[scores["measure"] == measure.name]
-        by_row = dict(zip(zip(own["item"], own["condition"], strict=True), own["value"], strict=True))
-        column = np.array([by_row.get(row, math.nan) for row in index], dtype=np.float64)
-        values[measure.name] = column
-    return _Wide(values, rows["item"].to_numpy(str), rows["family"].to_numpy(str), rows["level"].to_numpy(np.float64))
-
-
-def _scopes(wide: _Wide) -> Iterator[tuple[str, Any]]:
-    """Name and row mask of every scope with enough rows to correlate."""
-    everything = np.ones(len(wide.clips), dtype=bool)
-    yield "pooled", everything
-    if len(set(wide.clips)) > 1:
-        yield WITHIN, everything
-        for clip in dict.fromkeys(wide.clips):
-            if (mask := wide.clips == clip).sum() >= FEWEST_ROWS:
-                yield f"clip:{clip}", mask
-    if len(set(wide.families)) > 1:
-        for family in dict.fromkeys(wide.families):
-            if family and (mask := wide.families == family).sum() >= FEWEST_ROWS:
-                yield f"family:{family}", mask
-
-
-def _targets(wide: _Wide, measures: Sequence[Measure], settings: Correlate) -> tuple[str, ...]:
+def _targets(wide: Wide, measures: Sequence[Measure], settings: Correlate) -> tuple[str, ...]:
     given = [m.name for m in measures if m.group == "given"]
     for target in settings.targets:
         if target not in wide.values and target not in METRICS:
@@ -146,7 +116,7 @@ def _targets(wide: _Wide, measures: Sequence[Measure], settings: Correlate) -> t
     return tuple(dict.fromkeys(t for t in (*settings.targets, *given) if t in wide.values))
 
 
-def _correlations(wide: _Wide, targets: Sequence[str], settings: Correlate, run: Run) -> list[dict[str, Any]]:
+def _correlations(wide: Wide, targets: Sequence[str], settings: Correlate, run: Run) -> list[dict[str, Any]]:
     """The rows of all scopes and methods, in that order; each scope and method is a job."""
     # Two targets are compared once, not once in each direction.
     pairs = [
@@ -157,7 +127,7 @@ def _correlations(wide: _Wide, targets: Sequence[str], settings: Correlate, run:
     ]
     jobs = [
         Job((place, order), _associations, (wide, scope, pairs, method, settings))
-        for place, scope in enumerate(_scopes(wide))
+        for place, scope in enumerate(scopes(wide))
         for order, method in enumerate(stats.METHODS)
     ]
     found = {}
@@ -169,7 +139,7 @@ def _correlations(wide: _Wide, targets: Sequence[str], settings: Correlate, run:
 
 
 def _associations(
-    wide: _Wide, scope: tuple[str, Any], pairs: Sequence[tuple[str, str]], method: str, settings: Correlate
+    wide: Wide, scope: tuple[str, Any], pairs: Sequence[tuple[str, str]], method: str, settings: Correlate
 ) -> list[dict[str, Any]]:
     tests = [_associate(wide, scope, pair, method, settings) for pair in pairs]
     adjusted = stats.holm(np.array([test["p"] for test in tests], dtype=np.float64))
@@ -177,7 +147,7 @@ def _associations(
 
 
 def _associate(
-    wide: _Wide, scope: tuple[str, Any], pair: tuple[str, str], method: str, settings: Correlate
+    wide: Wide, scope: tuple[str, Any], pair: tuple[str, str], method: str, settings: Correlate
 ) -> dict[str, Any]:
     name, mask = scope
     x, y = (_usable(wide.values[measure][mask], method) for measure in pair)
@@ -222,9 +192,13 @@ def _generator(seed: int, *names: str) -> np.random.Generator:
 
 
 def _comparisons(
-    wide: _Wide, measures: Sequence[Measure], targets: Sequence[str], settings: Correlate
+    wide: Wide, measures: Sequence[Measure], targets: Sequence[str], settings: Correlate
 ) -> list[dict[str, Any]]:
-    """Every pair of embeddings under the same comparison: does the first follow the target better?"""
+    """Every pair of embeddings under the same comparison: does the first follow the target better?
+
+    Over all versions, and over each kind of clip where there are several.
+    """
+    places = [(POOLED, np.ones(len(wide.clips), dtype=bool)), *kind_scopes(wide)]
     embeddings = list(dict.fromkeys(m.embedding for m in measures if m.embedding))
     by_kind: dict[str, dict[str, Measure]] = {}
     for measure in measures:
@@ -234,10 +208,10 @@ def _comparisons(
     for first, second in combinations(embeddings, 2):
         for own in by_kind.values():
             for target in targets:
-                for method in COMPARED_BY:
-                    rows.append(_comparison(wide, (own[first], own[second]), target, method, settings))
-    for method in COMPARED_BY:
-        tests = [row for row in rows if row["method"] == method]
+                for scope, method in product(places, COMPARED_BY):
+                    rows.append(_comparison(wide, scope, (own[first], own[second], target), method, settings))
+    for (scope, _), method in product(places, COMPARED_BY):
+        tests = [row for row in rows if (row["scope"], row["method"]) == (scope, method)]
         adjusted = stats.holm(np.array([row["p"] for row in tests], dtype=np.float64))
         for row, p in zip(tests, adjusted, strict=True):
             row["p_adjusted"] = p
@@ -245,17 +219,17 @@ def _comparisons(
 
 
 def _comparison(
-    wide: _Wide, pair: tuple[Measure, Measure], target: str, method: str, settings: Correlate
+    wide: Wide, scope: tuple[str, Any], what: tuple[Measure, Measure, str], method: str, settings: Correlate
 ) -> dict[str, Any]:
-    first, second = pair
-    x1, x2, y = (_usable(wide.values[name], method) for name in (first.name, second.name, target))
+    (place, mask), (first, second, target) = scope, what
+    x1, x2, y = (_usable(wide.values[name][mask], method) for name in (first.name, second.name, target))
     found = stats.compare(
         x1,
         x2,
         y,
-        wide.clips,
+        wide.clips[mask],
         method,
-        generator=_generator(settings.seed, first.name, second.name, target, method),
+        generator=_generator(settings.seed, first.name, second.name, target, place, method),
         signs=(_sign(first), _sign(second)),
         resamples=settings.resamples,
         permutations=settings.permutations,
@@ -265,7 +239,7 @@ def _comparison(
         "first": first.name,
         "second": second.name,
         "target": target,
-        "scope": "pooled",
+        "scope": place,
         "method": method,
     }
     return {**names, **asdict(found)}
@@ -275,7 +249,7 @@ def _sign(measure: Measure) -> float:
     return 1.0 if measure.higher_is_better else -1.0
 
 
-def _trends(wide: _Wide, measures: Sequence[Measure], families: Mapping[str, Family | None]) -> list[dict[str, Any]]:
+def _trends(wide: Wide, measures: Sequence[Measure], families: Mapping[str, Family | None]) -> list[dict[str, Any]]:
     rows = []
     for measure in measures:
         for family, record in families.items():

@@ -119,9 +119,9 @@ def _tables(study: Study, results: Path) -> list[str]:
     main = [n for n in similarities if not n.endswith(("_pooled_similarity", "_corrected_similarity"))]
     perceptual = [m.name for m in study.measures if m.group == "perceptual"]
     first = [*main, *(n for n in wide.columns if n not in main and n in {m.name for m in study.measures})]
-    labels = [c for c in wide.columns if c not in first]
+    labels = [c for c in wide.columns if c not in first and c != "kind"]
     tables = {
-        "evaluation_results.csv": wide[[*labels, *first]],
+        "evaluation_results.csv": wide[[*labels, *first, "kind"]],
         "measures.csv": study.scores,
         "correlations.csv": study.correlations,
         "comparisons.csv": study.comparisons,
@@ -130,6 +130,8 @@ def _tables(study: Study, results: Path) -> list[str]:
         "similarity_metrics_table.csv": wide[["clip", "condition", "level", *main]],
         "failures.csv": study.failures,
     }
+    if study.opinions is not None:
+        tables["listening_test.csv"] = study.opinions
     for name, table in tables.items():
         write_text(results / name, table.to_csv(index=False, lineterminator="\n"))
     return list(tables)
@@ -142,6 +144,7 @@ def _wide(study: Study) -> pd.DataFrame:
     names = zip(rows["item"], rows["condition"], strict=True)
     rates = [study.bits_per_second.get(name, math.nan) for name in names]
     table = rows.assign(level_unit=[units.get(f, "") for f in rows["family"]], bits_per_second=rates)
+    table["kind"] = [study.kinds.get(clip, "") for clip in rows["item"]]
     for measure in study.measures:
         own = study.scores[study.scores["measure"] == measure.name]
         table = table.merge(

@@ -1,0 +1,102 @@
+"""The scores arranged for statistics: one row a version, and the scopes within which rows are related.
+
+Scopes:
+    ``pooled``: all versions of all clips. ``within clips``: the same after each clip's mean (for rank methods: of its
+    ranks) is subtracted, so that differences between clips count neither for nor against. ``clip:<name>``,
+    ``kind:<speech, music>``, ``family:<name>`` and ``kind:<kind> family:<name>``: those rows alone. Kinds are there
+    when the clips' table tells of several.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from percept.schema import Array64, Measure, Pair
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+POOLED = "pooled"
+WITHIN = "within clips"
+FEWEST_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Wide:
+    """One value a measure and row, with the labels of the rows.
+
+    Args:
+        values: measure to its column ``[n]``; NaN where there is none.
+        clips: ``[n]``.
+        families: ``[n]``.
+        levels: ``[n]``; NaN where there is none.
+        kinds: of the rows' clips ``[n]``; empty where unknown.
+        mos_ci95: half width of the listeners' own interval ``[n]``; NaN where unknown.
+    """
+
+    values: Mapping[str, Array64]
+    clips: Any
+    families: Any
+    levels: Array64
+    kinds: Any
+    mos_ci95: Array64
+
+
+def arrange(scores: pd.DataFrame, measures: Sequence[Measure], pairs: Sequence[Pair]) -> Wide:
+    """One row a version, in the order of the table.
+
+    Args:
+        scores: the long table.
+        measures: those that get a column.
+        pairs: what is known of the rows besides.
+    """
+    rows = scores.drop_duplicates(["item", "condition"])
+    index = list(zip(rows["item"], rows["condition"], strict=True))
+    kinds = {(pair.clip, pair.condition): pair.kind for pair in pairs}
+    doubts = {(p.clip, p.condition): math.nan if p.mos_ci95 is None else p.mos_ci95 for p in pairs}
+    values = {}
+    for measure in measures:
+        own = scores[scores["measure"] == measure.name]
+        by_row = dict(zip(zip(own["item"], own["condition"], strict=True), own["value"], strict=True))
+        values[measure.name] = np.array([by_row.get(row, math.nan) for row in index], dtype=np.float64)
+    return Wide(
+        values,
+        rows["item"].to_numpy(str),
+        rows["family"].to_numpy(str),
+        rows["level"].to_numpy(np.float64),
+        np.array([kinds.get(row, "") for row in index], dtype=str),
+        np.array([doubts.get(row, math.nan) for row in index], dtype=np.float64),
+    )
+
+
+def kind_scopes(wide: Wide) -> Iterator[tuple[str, Any]]:
+    """Name and row mask of every kind of clip, where there are several."""
+    kinds = dict.fromkeys(wide.kinds)
+    if len(kinds) > 1:
+        for kind in filter(None, kinds):
+            if (mask := wide.kinds == kind).sum() >= FEWEST_ROWS:
+                yield f"kind:{kind}", mask
+
+
+def scopes(wide: Wide) -> Iterator[tuple[str, Any]]:
+    """Name and row mask of every scope with enough rows to correlate."""
+    everything = np.ones(len(wide.clips), dtype=bool)
+    yield POOLED, everything
+    if len(set(wide.clips)) > 1:
+        yield WITHIN, everything
+        for clip in dict.fromkeys(wide.clips):
+            if (mask := wide.clips == clip).sum() >= FEWEST_ROWS:
+                yield f"clip:{clip}", mask
+    kinds = list(kind_scopes(wide))
+    yield from kinds
+    families = [family for family in dict.fromkeys(wide.families) if family]
+    if len(set(wide.families)) > 1:
+        for prefix, rows in [("", everything), *((f"{name} ", mask) for name, mask in kinds)]:
+            for family in families:
+                if (mask := rows & (wide.families == family)).sum() >= FEWEST_ROWS:
+                    yield f"{prefix}family:{family}", mask
