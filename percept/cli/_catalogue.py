@@ -63,7 +63,8 @@ def _metrics() -> Table:
     rows = [
         (
             m.name, m.summary, m.unit, _range(m.range), _better(m.higher_is_better), m.meant_for or "any sound",
-            f"{m.rate} Hz" if m.rate else "any rate", f"{m.perfect:g}" if m.needs_reference else "not compared", _yes(m.needs_reference), _yes(m.symmetric),
+            f"{m.rate} Hz" if m.rate else "any rate",
+            f"{m.perfect:g}" if m.needs_reference else "not compared", _yes(m.needs_reference), _yes(m.symmetric),
             _yes(m.differentiable), m.licence, m.citation,
         )
         for m in METRICS
