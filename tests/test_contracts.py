@@ -80,6 +80,18 @@ def test_harsher_levels_are_further_away(degradation: Degradation, speech: Clip)
 
 
 @every_loss
+def test_harsher_levels_sound_further_away(degradation: Degradation, speech: Clip) -> None:
+    """SI-SDR falls or the log-mel distance grows along the default levels, whatever the randomness."""
+    versions = [Clip(apply(degradation, speech, level), speech.rate) for level in degradation.levels]
+    si_sdr, logmel = (
+        [metrics.score(METRICS[name], speech, version).value for version in versions]
+        for name in ("si_sdr", "logmel_distance")
+    )
+    assert None not in (*si_sdr, *logmel)
+    assert si_sdr == sorted(si_sdr, reverse=True) or logmel == sorted(logmel)
+
+
+@every_loss
 def test_degradations_keep_the_alignment(degradation: Degradation, speech: Clip) -> None:
     """The cross-correlation of reference and degraded version peaks at lag 0, but for the controls."""
     degraded = apply(degradation, speech, degradation.levels[0])

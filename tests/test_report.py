@@ -373,7 +373,8 @@ def test_failures_on_single_degradations_are_marked() -> None:
     against = replace(study, measures=(STOI, replace(OURS, higher_is_better=False)))
     lines = lines_of(report.write(against, {}, {}), "Which measure fails on which degradation")
     assert [line.split()[2:] for line in lines if line.startswith("Ours similarity")] == [["-1.000!", "-1.000!"]]
-    assert "no measure follows it" in flat(against) and "1 of 1 measures follow it: Ours similarity" in flat(study)
+    assert "On speech, no measure follows STOI within every single degradation" in flat(against)
+    assert "On speech, 1 of 1 measures follow STOI within every single degradation" in flat(study)
 
 
 def test_what_a_control_does_to_a_measure_is_told() -> None:

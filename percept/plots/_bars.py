@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SIGNAL = "Classical signal measure"
+OTHER = "Other measure"
 COMPARABLE = 5.0
 """Embeddings share an axis while the longest bar of each is within this factor of the others'."""
 
@@ -30,7 +30,7 @@ def comparison(view: View) -> tuple[Figure, str]:
     ways = [(m, method) for _, m, _ in bars for method in METHODS]
     shown = [t for t in view.targets if any(_turned(view, m, t, method) for m, method in ways)]
     if not shown:
-        raise TooLittle("there is no pooled correlation of an embedding or a signal measure with a target")
+        raise TooLittle("there is no pooled correlation of an embedding or another measure with a target")
     height = max(0.19 * (bars[-1][2] + 1) + 0.7, 1.3)
     title = "How closely does each measure follow the targets?"
     figure = new_figure((10.5, height * len(shown) + 0.6), title, view.study.embeddings)
@@ -41,14 +41,19 @@ def comparison(view: View) -> tuple[Figure, str]:
     for lowest in axes[-len(METHODS) :]:
         lowest.set_xlabel("correlation in the direction of quality")
     series = list(dict.fromkeys(m.embedding for _, m, _ in bars))
-    legend(figure, [(plain(name or SIGNAL, 26), _patch(view, name)) for name in series])
+    legend(figure, [(plain(name or OTHER, 26), _patch(view, name)) for name in series])
     return figure, _comparison_caption(view, shown, [m.name for _, m, _ in bars])
 
 
 def _predictors(view: View) -> list[Bar]:
-    """Kind, measure and place of each bar, downwards: embeddings together by kind, then signal measures."""
+    """Kind, measure and place of each bar, downwards: embeddings together by kind, then others.
+
+    Targets, and the other predictions of speech quality, would say little beside themselves.
+    """
     kinds: dict[str, list[Measure]] = {}
-    for measure in view.grouped("embedding", "signal"):
+    for measure in view.grouped("embedding", "perceptual", "signal"):
+        if measure in view.targets or measure.meant_for:
+            continue
         kind = measure.title.removeprefix(measure.embedding).strip()
         kinds.setdefault(kind[:1].upper() + kind[1:], []).append(measure)
     bars: list[Bar] = []
@@ -110,7 +115,7 @@ def _bar(
 
 
 def _fill(view: View, embedding: str) -> dict[str, Any]:
-    """How the bars of an embedding look: the untrained control pale and hatched, signal measures grey."""
+    """How the bars of an embedding look: the untrained control pale and hatched, other measures grey."""
     if not embedding:
         return {"facecolor": "#b5b5b5", "edgecolor": "white", "linewidth": 0.5}
     colour = COLOURS[view.study.embeddings.index(embedding) % len(COLOURS)]
@@ -127,7 +132,7 @@ def _patch(view: View, embedding: str) -> Artist:
 
 def _comparison_caption(view: View, shown: list[Measure], names: list[str]) -> str:
     text = (
-        "Correlation of each embedding measure, and of the classical signal measures for reference, with "
+        "Correlation of each embedding measure, and of other measures beside them, with "
         f"{listed([t.title for t in shown])}, pooled over clips (of the kind that a panel names) and conditions; n is "
         "on each panel. "
         "Signs are turned by the direction of the measure, so 1 follows quality perfectly and a negative bar "

@@ -43,7 +43,7 @@ def level_effects(view: View, family: str) -> tuple[Figure, str]:
         if measure is None:
             axes.remove()
             continue
-        _level_lines(axes, view, family, _by_level(view, rows, measure))
+        _level_lines(axes, view, (family, measure), _by_level(view, rows, measure))
         _level_axis(axes, levels, view.study.families.get(family))
         axes.set_ylabel(directed(measure, 22), fontsize=8)
         if all(below is None for below in slots[position + columns :: columns]):
@@ -76,17 +76,20 @@ def _by_level(view: View, rows: pd.DataFrame, measure: Measure) -> pd.DataFrame:
     return grid
 
 
-def _level_lines(axes: Axes, view: View, family: str, grid: pd.DataFrame) -> None:
-    colour, marker = view.look(family)
+def _level_lines(axes: Axes, view: View, what: tuple[str, Measure], grid: pd.DataFrame) -> None:
+    """Clips, and the mean of those on which the measure is judged."""
+    colour, marker = view.look(what[0])
+    kind = view.study.kind(what[1])
+    judged = grid[[clip for clip in grid.columns if kind in {"", view.study.kinds.get(clip, "")}]]
     levels, values = grid.index.to_numpy(), grid.to_numpy()
     if 1 < len(grid.columns) <= MOST_CLIP_LINES:
         for clip, line in zip(grid.columns, values.T, strict=True):
             dash = view.dashes().get(clip, "-")
             axes.plot(levels, line, color=MUTED, lw=0.8, ls=dash, marker=".", ms=3, alpha=0.8)
     elif len(grid.columns) > MOST_CLIP_LINES:
-        ends = np.array([view.mean(line, grid.columns.to_numpy())[1:] for line in values])
+        ends = np.array([view.mean(line, judged.columns.to_numpy())[1:] for line in judged.to_numpy()])
         axes.fill_between(levels, ends[:, 0], ends[:, 1], color=colour, alpha=0.22, lw=0)
-    mean = grid.mean(axis=1).to_numpy()
+    mean = judged.mean(axis=1).to_numpy()
     axes.plot(levels, mean, color=colour, lw=2, marker=marker, ms=5, mec="white", mew=0.5)
 
 
@@ -145,6 +148,9 @@ def _level_caption(view: View, chosen: Chosen, shown: list[Measure], missing: li
     known = view.study.families.get(rows["family"].iloc[0]) is not None
     order = "the degradation grows harsher to the right" if known else "levels are in numeric order"
     text = f"Each measure against the level ({view.sizes(chosen)}); {order}. {what}."
+    kind = next((view.study.kind(m) for m in shown if view.study.kind(m)), "")
+    if kind and clips > 1:
+        text += f" Measures made for {kind} have the mean of the {kind} clips alone."
     if missing:
         text += f" Without any finite value: {listed(missing)}."
     return text + view.lost([m.name for m in shown], chosen)

@@ -76,7 +76,7 @@ def _best(study: Study) -> list[str]:
             f"- {_on(study, about)}leaving PESQ, STOI and their like aside, {first.title} follows {about.title} most "
             f"closely (Spearman {number(best)} in the direction of quality) and {last.title} least ({number(worst)})."
         )
-    return [line[:2] + line[2].upper() + line[3:] for line in lines]
+    return [_capital(line) for line in lines]
 
 
 def _reliable(study: Study) -> list[str]:
@@ -88,12 +88,15 @@ def _reliable(study: Study) -> list[str]:
             continue
         names = [measure.title for measure in grid.reliable()]
         shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if names[MOST_NAMES:] else "")
-        told = f"{len(names)} of {len(grid.rows)} measures follow it: {shown}" if names else "no measure follows it"
-        lines.append(
-            f"- {_on(study, target)}{target.title} within every single degradation (Spearman {FAILS_BELOW:g} or more): "
-            f"{told}."
-        )
-    return lines
+        told = f"{len(names)} of {len(grid.rows)} measures follow" if names else "no measure follows"
+        where = f"{target.title} within every single degradation (Spearman of {FAILS_BELOW:g} or more)"
+        lines.append(f"- {_on(study, target)}{told} {where}{': ' + shown if names else ''}.")
+    return [_capital(line) for line in lines]
+
+
+def _capital(item: str) -> str:
+    """A list item whose sentence begins with a capital."""
+    return item[:2] + item[2].upper() + item[3:]
 
 
 def _main_comparisons(study: Study) -> list[Any]:
@@ -136,7 +139,10 @@ def caveats(study: Study) -> list[str]:
             "under the number of those tests divided by that of the permutations."
         )  # fmt: skip
         if clips < SMALL_SAMPLE_CLIPS:
-            lines.append(f"- {clips} clips are few: such intervals tend to be too narrow, a lower bound of the doubt.")
+            lines.append(
+                f"- {clips} clips are few: such intervals are too narrow, a lower bound of the doubt"
+                + (", and those of two clips span hardly more than the two." if clips == 2 else ".")
+            )
     lines += _about_speech(study)
     infinite = study.scores[study.scores["value"].abs() == math.inf]
     if len(infinite):

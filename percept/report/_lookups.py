@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from percept.records import Codec
 from percept.schema import Measure
 from percept.study import Study
 
@@ -17,9 +18,14 @@ def correlation(study: Study, predictor: str, target: str, method: str, scope: s
 
 
 def clips_used(study: Study) -> int:
-    """How many clips have values in the pooled correlations; the clips of the table where there are none."""
-    pooled = study.correlations[study.correlations["scope"] == "pooled"]
-    return int(pooled["n_clips"].max()) if len(pooled) else int(study.scores["item"].nunique())
+    """How many clips the findings rest on: the fewest with which a target is judged; all where there is none."""
+    table = study.correlations
+    used = [
+        table[(table["scope"] == study.scope(m)) & (table["target"] == m.name)]
+        for m in map(study.measure, study.targets)
+    ]
+    counts = [int(rows["n_clips"].max()) for rows in used if len(rows)]
+    return min(counts) if counts else int(study.scores["item"].nunique())
 
 
 def direction(measure: Measure) -> float:
@@ -59,9 +65,11 @@ def main_measures(study: Study) -> list[Measure]:
 
 
 def family_title(study: Study, family: str) -> str:
-    """The family's title within a sentence, or its name where it only came with the pairs."""
+    """The family's title within a sentence, or its name where it only came with the pairs. Codecs have proper names."""
     record = study.families.get(family)
-    return record.title[:1].lower() + record.title[1:] if record else family
+    if record is None or isinstance(record, Codec):
+        return record.title if record else family
+    return record.title[:1].lower() + record.title[1:]
 
 
 def count(n: int, word: str) -> str:

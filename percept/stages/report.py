@@ -20,7 +20,7 @@ from percept.study import Study
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 1
+VERSION = 2
 NAME = ("report", "study", "", "")
 PACKAGES = (
     "numpy", "scipy", "pandas", "torch", "librosa", "soundfile", "soxr", "pesq", "pystoi", "pyloudnorm", "h5py",
