@@ -175,7 +175,7 @@ def test_kinds_of_clips_are_kept_apart(analyse: Analyse) -> None:
     rows = table("measures.csv")
     marked = rows[rows["reason"] != ""]
     assert set(zip(marked["item"], marked["measure"], strict=True)) == {("one", "stoi")}
-    assert set(marked["reason"]) == {"made for speech, and this clip is music"} and (marked["status"] == "ok").all()
+    assert set(marked["reason"]) == {"made for speech; the clip is music"} and (marked["status"] == "ok").all()
     assert set(table("evaluation_results.csv")["kind"]) == {"music", "speech"}
 
 

@@ -263,7 +263,7 @@ def test_the_clips_table_keeps_speech_and_music_apart(workplace: Path, scripts: 
     assert set(zip(marked["item"], marked["measure"], strict=True)) == {("high", "stoi")}
     report = " ".join((workplace / "results" / "analysis_report.txt").read_text().split())
     assert "On speech, Log-mel similarity" in report
-    assert "STOI: made for speech, and this clip is music (5 values)." in report
+    assert "STOI: made for speech; the clip is music (5 values)." in report
     versions = (workplace / "test_audio" / "high_noise_0.1.wav").stat().st_mtime_ns
     table.write_text("clip,kind\nlow,speech\nhigh,speech\n")
     for name in ("convert", "extract", "analyze"):

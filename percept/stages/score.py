@@ -260,7 +260,7 @@ def _row(manifest: Manifest, pair: Pair, measure: Measure) -> tuple[Any, ...]:
         value, seconds = record.facts.get("value"), record.facts.get("audio_seconds")
         status, reason = record.status, record.reason
         if status == "ok" and measure.meant_for and pair.kind not in {"", measure.meant_for}:
-            reason = "; ".join(filter(None, [reason, f"made for {measure.meant_for}, and this clip is {pair.kind}"]))
+            reason = "; ".join(filter(None, [reason, f"made for {measure.meant_for}; the clip is {pair.kind}"]))
     number = math.nan if value is None else value
     return (
         pair.clip, pair.condition, pair.family, pair.level, measure.name, number, measure.unit, status, reason, seconds,
