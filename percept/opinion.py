@@ -23,7 +23,13 @@ from percept.schema import Array64
 
 FEWEST_ITEMS = 6
 """A curve of four coefficients through fewer points proves nothing."""
+COEFFICIENTS = 4
+SAME = 1e-9
+"""Numbers whose spread is this small a part of their size are all the same but for rounding."""
+SPEARMAN_SPREAD = 1.03
+"""Standard deviation of Fisher's z of a rank correlation, times sqrt(n - 3) (Fieller, Hartley and Pearson, 1957)."""
 GRID_POINTS = 65
+MOST_STEPS = 300
 
 Curve = Callable[[Array64], Array64]
 
@@ -35,14 +41,17 @@ class Judgement:
     Args:
         n: items with both numbers.
         mapping: "third-order" or "logistic", whichever leaves the smaller error; "" when nothing could be fitted.
-        r: Pearson's r of mapped measure and opinion; its interval by Fisher's z.
+        r: Pearson's r of mapped measure and opinion, on the items that the curve was fitted to; its interval by
+            Fisher's z, with Student's t for the degrees of freedom that the curve leaves.
         low: lower end.
         high: upper end.
         rmse: root mean square error on the opinion scale, with n - 4 degrees of freedom; its interval by chi squared.
         rmse_low: lower end.
         rmse_high: upper end.
         outlier_ratio: share of items further off than the listeners' own 95 % interval; NaN where that is unknown.
-        reversed: the measure runs against its declared direction: what it calls better, listeners call worse.
+        outlier_n: items whose listeners' interval is known.
+        reversed: the measure runs against its declared direction, by more than chance (the interval of its rank
+            correlation lies on that side): what it calls better, listeners call worse.
         reason: why there is no judgement; empty if there is one.
     """
 
@@ -55,6 +64,7 @@ class Judgement:
     rmse_low: float = math.nan
     rmse_high: float = math.nan
     outlier_ratio: float = math.nan
+    outlier_n: int = 0
     reversed: bool = False
     reason: str = ""
 
@@ -77,33 +87,55 @@ def judge(
         confidence: of the intervals.
 
     Returns:
-        The judgement under the better of the two mappings; both are monotone in whichever direction the data go.
+        The judgement under the better of the two mappings; both are monotone in the declared direction, or in the
+        other one where the measure is reversed.
     """
     whole = np.isfinite(measure) & np.isfinite(opinion)
     x, y = measure[whole], opinion[whole]
     n = len(x)
     if n < FEWEST_ITEMS:
         return Judgement(n, reason=f"{n} items have both numbers; at least {FEWEST_ITEMS} are needed")
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
+    if _all_the_same(x) or _all_the_same(y):
         return Judgement(n, reason="the measure or the opinions are all the same")
-    rising = bool(_spearman(x, y) >= 0)
-    mappings = {"third-order": third_order(x, y, rising=rising), "logistic": logistic(x, y, rising=rising)}
-    errors = {name: float(np.sum((curve(x) - y) ** 2)) for name, curve in mappings.items()}
+    against = _against(x, y, higher_is_better=higher_is_better, confidence=confidence)
+    rising = higher_is_better != against
+    centre, span = float(y.min()), float(np.ptp(y))
+    unit = (y - centre) / span
+    mappings = {"third-order": third_order(x, unit, rising=rising), "logistic": logistic(x, unit, rising=rising)}
+    errors = {name: float(np.sum((curve(x) - unit) ** 2)) for name, curve in mappings.items()}
     name = min(errors, key=errors.__getitem__)
-    mapped = mappings[name](x)
-    outliers = math.nan
-    if uncertainty is not None and np.isfinite(uncertainty[whole]).all():
-        outliers = float(np.mean(np.abs(mapped - y) > uncertainty[whole]))
-    r = float(np.corrcoef(mapped, y)[0, 1]) if np.ptp(mapped) > 0 else math.nan
+    mapped = mappings[name](x) * span + centre
+    if np.ptp(mapped) <= SAME * span:
+        return Judgement(n, reason="no relation in the declared direction")
+    doubts = np.full(n, math.nan) if uncertainty is None else uncertainty[whole]
+    known = np.isfinite(doubts)
+    outliers = float(np.mean(np.abs(mapped - y)[known] > doubts[known])) if known.any() else math.nan
+    r = float(np.corrcoef(mapped, y)[0, 1])
     return Judgement(
         n,
         name,
         r,
         *_r_interval(r, n, confidence),
-        *_rmse(errors[name], n, confidence),
+        *_rmse(errors[name] * span**2, n, confidence),
         outliers,
-        rising != higher_is_better,
+        int(known.sum()),
+        against,
     )
+
+
+def _all_the_same(values: Array64) -> bool:
+    return bool(np.ptp(values) <= SAME * np.abs(values).max())
+
+
+def _against(x: Array64, y: Array64, *, higher_is_better: bool, confidence: float) -> bool:
+    """Whether the whole interval of the rank correlation lies on the wrong side of 0."""
+    from scipy.stats import norm
+
+    from percept.stats import correlation
+
+    rank = correlation(x, y, "spearman") * (1 if higher_is_better else -1)
+    margin = float(norm.ppf((1 + confidence) / 2)) * SPEARMAN_SPREAD / math.sqrt(len(x) - 3)
+    return rank < 0 and math.atanh(max(rank, -1 + 1e-12)) + margin < 0
 
 
 def third_order(x: Array64, y: Array64, *, rising: bool) -> Curve:
@@ -146,54 +178,59 @@ def logistic(x: Array64, y: Array64, *, rising: bool) -> Curve:
         rising: which way it must run.
     """
     from scipy.optimize import least_squares
+    from scipy.special import expit
 
     centre, half = (x.max() + x.min()) / 2, np.ptp(x) / 2
     scaled = (x - centre) / half
     sign = 1.0 if rising else -1.0
 
-    def curve(c: Array64, values: Array64) -> Array64:
+    def parts(c: Array64, values: Array64) -> tuple[Array64, Array64, float, float]:
         # Height and slope as logarithms keep them positive, which makes the curve monotone.
-        return np.asarray(c[0] + np.exp(c[1]) / (1 + np.exp(-sign * np.exp(c[2]) * (values - c[3]))))
+        height, slope = math.exp(c[1]), sign * math.exp(c[2])
+        return values - c[3], np.asarray(expit(slope * (values - c[3]))), height, slope
+
+    def curve(c: Array64, values: Array64) -> Array64:
+        _, share, height, _ = parts(c, values)
+        return np.asarray(c[0] + height * share)
+
+    def gradient(c: Array64) -> Array64:
+        distance, share, height, slope = parts(c, scaled)
+        steep = height * share * (1 - share)
+        return np.stack([np.ones_like(share), height * share, steep * slope * distance, -steep * slope], axis=1)
 
     span = float(np.ptp(y))
-    starts = [np.array([y.min(), math.log(span), slope, 0.0]) for slope in (0.0, 1.0, 2.0)]
     fits = [
         least_squares(
             lambda c: curve(c, scaled) - y,
-            start,
+            np.array([y.min(), math.log(span), slope, 0.0]),
+            jac=gradient,
             bounds=([-np.inf, -20, -5, -5], [np.inf, 20, 5, 5]),
-            xtol=1e-15,
-            ftol=1e-15,
-            gtol=1e-15,
-            max_nfev=2000,
+            xtol=1e-12,
+            ftol=1e-12,
+            gtol=1e-12,
+            max_nfev=MOST_STEPS,
         )
-        for start in starts
+        for slope in (0.0, 1.0, 2.0)
     ]
     best = min(fits, key=lambda fit: float(fit.cost)).x
     return lambda values: curve(best, (values - centre) / half)
 
 
-def _spearman(x: Array64, y: Array64) -> float:
-    from percept.stats import correlation
-
-    return correlation(x, y, "spearman")
-
-
 def _r_interval(r: float, n: int, confidence: float) -> tuple[float, float]:
-    """Fisher's z: P.1401, clause 7.5.1."""
-    from scipy.stats import norm
+    """Fisher's z, as in P.1401; Student's t with n - 4 degrees in place of the normal's quantile."""
+    from scipy.stats import t
 
     if not abs(r) < 1:
         return r, r
-    margin = float(norm.ppf((1 + confidence) / 2)) / math.sqrt(n - 3)
+    margin = float(t.ppf((1 + confidence) / 2, n - COEFFICIENTS)) / math.sqrt(n - 3)
     return math.tanh(math.atanh(r) - margin), math.tanh(math.atanh(r) + margin)
 
 
 def _rmse(squares: float, n: int, confidence: float) -> tuple[float, float, float]:
-    """The error and its interval, its square being chi-squared with n - 4 degrees: P.1401, clause 7.5.2."""
+    """The error and its interval, as in P.1401: its square is chi-squared with n - 4 degrees."""
     from scipy.stats import chi2
 
-    degrees = n - 4
+    degrees = n - COEFFICIENTS
     rmse = math.sqrt(squares / degrees)
     low, high = (math.sqrt(squares / float(chi2.ppf(p, degrees))) for p in ((1 + confidence) / 2, (1 - confidence) / 2))
     return rmse, low, high

@@ -43,7 +43,7 @@ COMPARISONS_COLUMNS = (
 )  # fmt: skip
 OPINION_COLUMNS = (
     "measure", "target", "scope", "mapping", "n", "r", "low", "high", "rmse", "rmse_low", "rmse_high", "outlier_ratio",
-    "reversed", "reason",
+    "outlier_n", "reversed", "reason",
 )  # fmt: skip
 MONOTONICITY_COLUMNS = ("measure", "family", "clip", "steps", "violations", "tau", "where")
 FAILURES_COLUMNS = ("stage", "item", "condition", "measure", "status", "reason")

@@ -225,3 +225,22 @@ def test_a_clips_table_that_cannot_be_used(
     assert scripts["convert"]() == 0
     assert told in capsys.readouterr().err
     assert converted(workplace, "low").facts["kind"] == ""
+
+
+def test_kinds_come_from_the_nearest_table(
+    workplace: Path, scripts: dict[str, Script], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table speaks of files below its folder too; the one beside a file comes first; of two words the first."""
+    put(workplace, "deep/one.wav", chirp(), 16000)
+    put(workplace, "deep/two.wav", chirp(seed=3), 16000)
+    (workplace / "original_audio" / "transcripts.csv").write_text(
+        "file,kind\nlow.wav,Speech\nlow.wav,music\ndeep/one.wav,music\ndeep/two.wav,music\n"
+    )
+    (workplace / "original_audio" / "deep" / "transcripts.csv").write_text("clip,kind\none,speech\n")
+    assert scripts["convert"]() == 0
+    found = {clip: converted(workplace, clip).facts["kind"] for clip in ("low", "high", "one", "two")}
+    assert found == {"low": "speech", "high": "", "one": "speech", "two": "music"}
+    assert "calls low.wav both speech and music; the first is taken" in capsys.readouterr().err
+    assert scripts["convert"]("--input", "original_audio/low.wav", "--output", "other") == 0
+    record = Manifest(workplace / "other").find("convert", "low")
+    assert record is not None and record.facts["kind"] == "speech"

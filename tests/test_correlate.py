@@ -128,7 +128,7 @@ def test_kinds_of_clips_are_scopes() -> None:
     scopes = set(found["two"].correlations["scope"]) - set(found["one"].correlations["scope"])
     assert scopes == {
         "kind:speech", "kind:music", "kind:speech family:noise", "kind:speech family:bit_depth",
-        "kind:music family:noise", "kind:music family:bit_depth",
+        "kind:music family:noise", "kind:music family:bit_depth", "kind:music within clips",
     }  # fmt: skip
     alone = np.array([clip == "a" for clip, *_ in rows])
     row = pooled(found["two"], "pearson", "kind:speech")

@@ -287,7 +287,7 @@ def test_stoi_leaves_the_global_random_state_alone(speech: Clip, measure: str, s
 # What every measure of waveforms refuses
 
 
-@pytest.mark.parametrize("metric", list(METRICS), ids=lambda m: m.name)
+@pytest.mark.parametrize("metric", [m for m in METRICS if m.needs_reference], ids=lambda m: m.name)
 def test_clips_that_do_not_fit_are_refused(metric: Metric, speech: Clip) -> None:
     """Other rates, other lengths and no samples are failures that name what differs."""
     halved = Clip(speech.samples, 8000)
@@ -414,10 +414,10 @@ def test_a_crash_is_followed_by_shorter_windows(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("metric", list(METRICS), ids=lambda m: m.name)
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_samples_that_are_no_numbers_are_failures(metric: Metric, bad: float) -> None:
-    """A NaN or infinite sample in either clip is a failure that counts them."""
+    """A NaN or infinite sample in a clip that the measure hears is a failure that counts them."""
     good = np.random.default_rng(0).standard_normal(16000).astype(np.float32)
     spoilt = good.copy()
     spoilt[5] = bad
-    for pair in ((good, spoilt), (spoilt, good)):
+    for pair in ((good, spoilt), (spoilt, good))[: 2 if metric.needs_reference else 1]:
         score = metrics.score(metric, *(Clip(samples, 16000) for samples in pair))
         assert score.status == "failed" and "1 of 16000 samples" in score.reason

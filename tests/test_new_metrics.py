@@ -120,7 +120,7 @@ def test_dnsmos_hears_noise_without_the_reference(speech: Clip) -> None:
 
 
 def test_dnsmos_is_the_packages(speech: Clip) -> None:
-    """All three ratings agree with the package's own program, on a clip of one window and on one of four."""
+    """All three ratings agree with the package's own program, which hears up to seven windows; here one and four."""
     ours = dnsmos.rate(speech)
     assert ours["ovrl"] == pytest.approx(2.6995958844, abs=1e-4)
     assert ours["sig"] == pytest.approx(2.9150062869, abs=1e-4)
@@ -129,7 +129,7 @@ def test_dnsmos_is_the_packages(speech: Clip) -> None:
     assert dnsmos.rate(Clip(longer, RATE_HZ))["ovrl"] == pytest.approx(2.7377188476, abs=1e-4)
 
 
-def test_dnsmos_cuts_windows_as_its_authors_do() -> None:
+def test_dnsmos_hears_all_of_a_clip() -> None:
     """A short clip is repeated; a longer one gives a window for each whole second beyond the first nine and a bit."""
     for seconds, windows in ((0.5, 7), (4.52, 1), (9.01, 1), (10.5, 1), (11.5, 2), (20, 11)):
         cut = dnsmos._windows(np.zeros(round(seconds * RATE_HZ), np.float32))
@@ -205,6 +205,12 @@ def test_segmental_snr_needs_a_sounding_frame() -> None:
     """A click in the incomplete last frame is no speech."""
     clip = Clip(np.r_[np.zeros(480, np.float32), np.ones(3, np.float32)], RATE_HZ)
     assert "silent in every whole frame" in metrics.score(METRICS["seg_snr"], clip, clip).reason
+
+
+def test_mrstft_needs_a_sounding_frame() -> None:
+    """Sound that lies past the last whole frame alone is none."""
+    clip = Clip(np.r_[np.zeros(2148, np.float32), np.ones(200, np.float32)], RATE_HZ)
+    assert "silent in every whole frame" in metrics.score(METRICS["mrstft"], clip, clip).reason
 
 
 @pytest.mark.parametrize("package", ["cdpam", "speechmos"])

@@ -52,6 +52,7 @@ def analysed(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "pairs.csv").open("w", newline="") as file:
         csv.writer(file).writerows([header, *rows])
     flags = ["--pairs", folder / "pairs.csv", "--results", folder / "results", "--jobs", "1"]
+    flags += ["--measures", "pesq_wb", "stoi", "si_sdr", "--targets", "pesq_wb", "stoi"]
     assert cli.analyze_results([str(flag) for flag in flags]) == 0
     return folder / "results"
 

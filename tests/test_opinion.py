@@ -65,10 +65,10 @@ def test_the_third_order_mapping_is_the_least_squares_one_where_that_is_monotone
 
 
 def test_intervals_follow_the_formulas() -> None:
-    """Fisher's z and chi squared, by hand for n = 60."""
+    """Fisher's z with Student's t, and chi squared, by hand for n = 60."""
     judgement = judge(X, sigmoid(X) + GENERATOR.normal(0, 0.3, X.size), higher_is_better=True)
     z = math.atanh(judgement.r)
-    assert math.atanh(judgement.high) - z == pytest.approx(1.959964 / math.sqrt(57), rel=1e-5)
+    assert math.atanh(judgement.high) - z == pytest.approx(2.003241 / math.sqrt(57), rel=1e-5)  # t of 56 degrees
     # chi squared with 56 degrees of freedom has the quantiles 37.212 and 78.567 at 2.5 and 97.5 %.
     assert judgement.rmse_low / judgement.rmse == pytest.approx(math.sqrt(56 / 78.567), rel=1e-4)
     assert judgement.rmse_high / judgement.rmse == pytest.approx(math.sqrt(56 / 37.212), rel=1e-4)
@@ -81,6 +81,27 @@ def test_outliers_need_the_listeners_own_uncertainty() -> None:
     known = judge(X, y, higher_is_better=True, uncertainty=np.full(X.size, 0.4))
     assert known.outlier_ratio == pytest.approx(1 / 60)
     assert math.isnan(judge(X, y, higher_is_better=True).outlier_ratio)
+    some = judge(X, y, higher_is_better=True, uncertainty=np.where(np.arange(X.size) < 20, 0.4, math.nan))
+    assert some.outlier_ratio == pytest.approx(1 / 20) and (some.outlier_n, known.outlier_n) == (20, 60)
+
+
+def test_chance_is_not_called_reversed() -> None:
+    """Opinions that have nothing to do with the measure are flagged as seldom as the confidence says."""
+    draws = [np.random.default_rng(seed).normal(size=(2, 24)) for seed in range(60)]
+    flagged = [judge(x, y, higher_is_better=True).reversed for x, y in draws]
+    assert sum(flagged) <= 6  # 1.5 are to be expected
+    assert not judge(X, (X - X.mean()) ** 2, higher_is_better=True).reversed
+
+
+@pytest.mark.parametrize(
+    "x",
+    [np.exp(X / 5), 1e-9 * X, np.where(np.arange(X.size) == 3, 1e6, X), X + 1e7],
+    ids=["skewed", "tiny", "outlier", "offset"],
+)
+def test_awkward_scales_are_judged_without_a_warning(x: np.ndarray) -> None:
+    """Neither the scale of a measure nor a single huge value breaks the fit (a warning would be an error here)."""
+    judgement = judge(x, sigmoid(X), higher_is_better=True)
+    assert judgement.reason or 0 < judgement.r <= 1
 
 
 @pytest.mark.parametrize(
@@ -88,6 +109,7 @@ def test_outliers_need_the_listeners_own_uncertainty() -> None:
     [
         (np.arange(5.0), np.arange(5.0), "5 items have both numbers; at least 6"),
         (np.full(9, 2.0), np.arange(9.0), "all the same"),
+        (np.arange(9.0), 3 + 1e-10 * np.arange(9), "all the same"),
         (np.array([1, 2, np.nan, np.inf, 3, 4, 5.0]), np.arange(7.0), "5 items"),
     ],
 )

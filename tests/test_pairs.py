@@ -117,7 +117,7 @@ def test_a_listening_test_is_recovered(analyse: Analyse) -> None:
     plain = table("correlations.csv").set_index(["predictor", "target", "scope", "method"])["r"]
     assert abs(plain[("snr", "mos", "pooled", "pearson")]) < 0.99
     assert "SNR predicts the listeners' opinions best" in " ".join(report().split())
-    assert "REVERSED" not in report().replace("REVERSED: the measure runs against its own direction.", "")
+    assert "- REVERSED" not in report() and not table("listening_test.csv")["reversed"].any()
 
 
 def test_a_reversed_listening_test_is_flagged(analyse: Analyse) -> None:
@@ -177,6 +177,25 @@ def test_kinds_of_clips_are_kept_apart(analyse: Analyse) -> None:
     assert set(zip(marked["item"], marked["measure"], strict=True)) == {("one", "stoi")}
     assert set(marked["reason"]) == {"made for speech; the clip is music"} and (marked["status"] == "ok").all()
     assert set(table("evaluation_results.csv")["kind"]) == {"music", "speech"}
+
+
+def test_a_clip_has_one_kind(analyse: Analyse, capsys: pytest.CaptureFixture[str]) -> None:
+    """A kind told once holds for all versions of its clip; two kinds of one clip are refused with their lines."""
+    write([*AUDIO, "kind"], [[*row, "music" if number == 0 else ""] for number, row in enumerate(ROWS)])
+    assert analyse("--measures", "stoi", "snr") == 0
+    rows = table("measures.csv")
+    assert (rows[rows["item"] == "one"]["reason"] != "").sum() == len(VERSIONS)
+    assert "The kind of 1 clips is not known (two)" in " ".join(report().split())
+    write([*AUDIO, "kind"], [[*row, "music" if number == 0 else "speech"] for number, row in enumerate(ROWS)])
+    assert analyse() == 2
+    assert "lines 2 and 3 call clip 'one' music and speech; a clip has one kind" in capsys.readouterr().err
+
+
+def test_opinions_that_are_all_the_same(analyse: Analyse) -> None:
+    """Opinions that differ by rounding alone are no test: rows with the reason, and a report all the same."""
+    write([*AUDIO, "mos"], [[*row, f"{3 + 1e-10 * i:.12f}"] for i, row in enumerate(ROWS)])
+    assert analyse() == 0
+    assert (table("listening_test.csv")["reason"] == "the measure or the opinions are all the same").all()
 
 
 # What a file may look like

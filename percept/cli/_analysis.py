@@ -24,7 +24,7 @@ from percept.stages.score import Scored, score
 from percept.store import Manifest, plain
 from percept.study import Study
 
-CODER_FACTS = ("encoder", "pyav", "libavcodec", "libavformat", "lame", "torch", "transformers", "weights")
+CODER_FACTS = ("encoder", "pyav", "libavcodec", "libavformat", "lame", "libopus", "torch", "transformers", "weights")
 
 
 def analyze(settings: AnalyzeResults) -> Tally:
@@ -123,6 +123,12 @@ def _notes(settings: AnalyzeResults, scored: Scored) -> tuple[str, ...]:
     titles = {m.name: m.title for m in scored.measures}
     notes += [f"The target '{t}' was not measured, so nothing is judged by it." for t in settings.correlate.targets
               if t not in titles and t in METRICS]  # fmt: skip
+    unknown = list(dict.fromkeys(pair.clip for pair in scored.pairs if not pair.kind))
+    if unknown and any(pair.kind for pair in scored.pairs):
+        notes.append(
+            f"The kind of {len(unknown)} clips is not known ({', '.join(unknown[:3])}{', ...' if unknown[3:] else ''})"
+            "; they take no part where speech or another kind is judged alone."
+        )
     remarks = scored.table[(scored.table["status"] == "ok") & (scored.table["reason"] != "")]
     for reason, rows in remarks.groupby("reason", sort=False):
         about = ", ".join(titles[name] for name in dict.fromkeys(rows["measure"]))

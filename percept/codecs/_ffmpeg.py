@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import io
 import re
 from fractions import Fraction
 from math import log
+from pathlib import Path
 from typing import Any
 
 import av
@@ -39,6 +42,7 @@ def code(clip: Clip, kbps: float, form: Format) -> Coded:
         payload += 8 * sum(map(len, packets))
         size += 8 * len(content)
     facts = _clips.rates(clip, kbps, payload, size) | {"coded_rate": rate, "encoder": form.encoder} | versions(content)
+    facts |= libopus() if form.encoder == "libopus" else {}
     return Coded(_clips.restored(np.stack(decoded), rate, clip), payload, size, facts)
 
 
@@ -89,14 +93,23 @@ def read(content: bytes) -> tuple[Array, list[bytes]]:
 
 
 def versions(content: bytes) -> dict[str, str]:
-    """Versions of PyAV, of the libraries it carries that encode, and of the encoder that signed the file, LAME.
-
-    libopus does not sign; its version follows from PyAV's.
-    """
+    """Versions of PyAV, of the libraries it carries that encode, and of LAME (which signs its files) or libopus."""
     used = ("libavcodec", "libavformat")
     found = {"pyav": av.__version__} | {name: ".".join(map(str, av.library_versions[name])) for name in used}
     signed = SIGNATURE.search(content)
     return found | ({"lame": signed[1].decode()} if signed else {})
+
+
+@functools.cache
+def libopus() -> dict[str, str]:
+    """The version that the libopus in PyAV's wheel tells of itself; nothing where PyAV was built against another."""
+    package = Path(av.__file__).parent
+    for folder in (package.parent / "av.libs", package / ".dylibs"):
+        for library in sorted(folder.glob("*opus*")):
+            tell = ctypes.CDLL(str(library)).opus_get_version_string
+            tell.restype = ctypes.c_char_p
+            return {"libopus": tell().decode().removeprefix("libopus ")}
+    return {}
 
 
 def _arranged(samples: Array, sample_format: str) -> np.ndarray[Any, Any]:

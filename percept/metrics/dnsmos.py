@@ -1,8 +1,10 @@
 """DNSMOS P.835: what listeners would say of speech, its noise and both, without the original to compare.
 
 One network gives three ratings. It listens to windows of 9.01 s; a shorter clip is repeated, a longer one is heard in
-windows that start every second, as its authors do it. The package `speechmos` carries the network and is not imported:
-what is here of it is the file.
+windows that start every second, and all of it is heard: the authors' program loses the eighth and the following windows
+to rounding (144159 samples instead of 144160), so clips of more than 16 s, and those that are longer than that once
+repeated, may differ from it by some hundredths. The package `speechmos` carries the network and is not imported: what
+is here of it is the file.
 
 Reference:
     C. K. A. Reddy, V. Gopal and R. Cutler, DNSMOS P.835: A non-intrusive perceptual objective speech quality metric to
@@ -68,7 +70,7 @@ def _opinions(samples: bytes) -> Array64:
 
 
 def _windows(samples: Any) -> list[Any]:
-    """Windows of 9.01 s. As in the authors' program, it is the whole seconds of the clip that decide how many."""
+    """Windows of 9.01 s. As the authors mean it, the whole seconds of the clip decide how many."""
     while samples.size < WINDOW_SAMPLES:
         samples = np.concatenate([samples, samples])
     count = int(samples.size // RATE_HZ - WINDOW_S) + 1

@@ -12,7 +12,7 @@ import numpy as np
 from percept.dsp import power_spectrogram
 from percept.metrics import METRICS
 from percept.records import Metric
-from percept.schema import Array64, Clip
+from percept.schema import Array64, Clip, Unscorable
 
 STFT_SIZES = (512, 1024, 2048)
 STFT_OVERLAP = 4
@@ -33,7 +33,7 @@ def mrstft(reference: Clip, degraded: Clip) -> float:
         degraded: the same length.
 
     Raises:
-        Unscorable: shorter than the longest window.
+        Unscorable: shorter than the longest window, or silent in all whole frames.
 
     Reference:
         R. Yamamoto, E. Song and J.-M. Kim, Parallel WaveGAN, ICASSP 2020, equations 4 to 7.
@@ -43,7 +43,10 @@ def mrstft(reference: Clip, degraded: Clip) -> float:
 
 def _stft_distance(reference: Clip, degraded: Clip, size: int) -> float:
     ours, theirs = (np.sqrt(_power(clip, size, size // STFT_OVERLAP)) for clip in (reference, degraded))
-    convergence = np.linalg.norm(ours - theirs) / np.linalg.norm(ours)
+    whole = np.linalg.norm(ours)
+    if not whole:
+        raise Unscorable("the reference is silent in every whole frame")
+    convergence = np.linalg.norm(ours - theirs) / whole
     floor = 10 ** (FLOOR_DB / 20)
     logs = np.log(np.maximum(ours, floor)) - np.log(np.maximum(theirs, floor))
     return float(convergence + np.abs(logs).mean())

@@ -68,6 +68,8 @@ def _best(study: Study) -> list[str]:
     lines = []
     for target in study.targets:
         about = study.measure(target)
+        if about.name == "mos":  # told by the listening test
+            continue
         order = [(m, r) for m, r in ranked(study, target, study.scope(about)) if not m.meant_for and m.group != "given"]
         if len(order) < 2 or number(order[0][1]) == number(order[-1][1]):
             continue
@@ -88,7 +90,8 @@ def _reliable(study: Study) -> list[str]:
             continue
         names = [measure.title for measure in grid.reliable()]
         shown = ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if names[MOST_NAMES:] else "")
-        told = f"{len(names)} of {len(grid.rows)} measures follow" if names else "no measure follows"
+        others = sum(measure.group != "given" for measure, _ in grid.rows)
+        told = f"{len(names)} of {others} measures follow" if names else "no measure follows"
         where = f"{target.title} within every single degradation (Spearman of {FAILS_BELOW:g} or more)"
         lines.append(f"- {_on(study, target)}{told} {where}{': ' + shown if names else ''}.")
     return [_capital(line) for line in lines]
@@ -127,9 +130,10 @@ def _verdict(study: Study, row: Mapping[str, Any]) -> str:
 
 def caveats(study: Study) -> list[str]:
     """Reasons to doubt the findings, each a list item."""
-    clips = clips_used(study)
+    used = clips_used(study)
+    clips = min(used.values(), default=study.scores["item"].nunique())
     lines = []
-    if clips <= 1:
+    if max(used.values(), default=clips) <= 1:
         lines.append("- One clip only: there are no intervals, and nothing here speaks for other clips.")
     else:
         lines.append(
@@ -138,7 +142,10 @@ def caveats(study: Study) -> list[str]:
             "differ, not that versions do. It is adjusted by Holm's method over all tests of a table, and cannot fall "
             "under the number of those tests divided by that of the permutations."
         )  # fmt: skip
-        if clips < SMALL_SAMPLE_CLIPS:
+        alone = [study.measure(name).title for name, number_of in used.items() if number_of <= 1]
+        if alone:
+            lines.append(f"- What is said of {', '.join(alone)} rests on one clip: there are no intervals.")
+        elif clips < SMALL_SAMPLE_CLIPS:
             lines.append(
                 f"- {clips} clips are few: such intervals are too narrow, a lower bound of the doubt"
                 + (", and those of two clips span hardly more than the two." if clips == 2 else ".")
@@ -150,7 +157,8 @@ def caveats(study: Study) -> list[str]:
             f"- {count(len(infinite), 'value')} infinite (no difference that the measure counts), left out of "
             "Pearson's r."
         )
-    lines.append("- Correlation is not validity: a measure that follows PESQ also follows its mistakes.")
+    follows = study.measure(study.targets[0]).title if study.targets else "a target"
+    lines.append(f"- Correlation is not validity: a measure that follows {follows} also follows its mistakes.")
     return lines
 
 
@@ -162,8 +170,8 @@ def _about_speech(study: Study) -> list[str]:
     made = f"- {', '.join(names)} {'were' if names[1:] else 'was'} made for and validated on speech."
     if any(study.kind(study.measure(target)) for target in study.targets):
         return [
-            f"{made} So they are judged, and others are judged by them, on the speech clips alone; on other clips they "
-            "are computed, marked in measures.csv, and shown apart."
+            f"{made} So other measures are judged by them on the speech clips alone; on other clips they are computed, "
+            "marked in measures.csv, and shown apart."
         ]
     if set(study.kinds.values()) == {"speech"}:
         return []

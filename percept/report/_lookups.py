@@ -17,15 +17,15 @@ def correlation(study: Study, predictor: str, target: str, method: str, scope: s
     return rows.get((predictor, target, method, scope)) or rows.get((target, predictor, method, scope))
 
 
-def clips_used(study: Study) -> int:
-    """How many clips the findings rest on: the fewest with which a target is judged; all where there is none."""
-    table = study.correlations
-    used = [
-        table[(table["scope"] == study.scope(m)) & (table["target"] == m.name)]
-        for m in map(study.measure, study.targets)
-    ]
-    counts = [int(rows["n_clips"].max()) for rows in used if len(rows)]
-    return min(counts) if counts else int(study.scores["item"].nunique())
+def clips_used(study: Study) -> dict[str, int]:
+    """With how many clips each target is judged; targets without a correlation are left out."""
+    found = {}
+    for target in map(study.measure, study.targets):
+        scope = study.scope(target)
+        rows = [row for (_, to, _, where), row in study.correlation_rows.items() if (to, where) == (target.name, scope)]
+        if rows:
+            found[target.name] = max(int(row["n_clips"]) for row in rows)
+    return found
 
 
 def direction(measure: Measure) -> float:

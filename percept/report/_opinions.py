@@ -6,25 +6,33 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from percept.report._lookups import table
+from percept.report._lookups import count, table
 from percept.report._words import number, percent
 from percept.study import Study
 
 
 def found(study: Study) -> list[str]:
-    """The best predictor of the listeners, and measures that run against them, as list items."""
-    rows = _rows(study, "pooled")
-    told = [row for row in rows if not row["reason"]]
-    if not told:
-        return []
-    best = told[0]
-    lines = [
-        f"- {study.measure(best['measure']).title} predicts the listeners' opinions best: after a monotone mapping "
-        f"(ITU-T P.1401) r = {_with(best, 'r', 'low', 'high')} and an error of {number(best['rmse'])} on their scale."
-    ]
-    against = [study.measure(row["measure"]).title for row in told if row["reversed"]]
-    if against:
-        lines.append(f"- REVERSED: what {', '.join(against)} call better, the listeners call worse.")
+    """The best predictor of the listeners, and measures that run against them, as list items.
+
+    For each kind of clip, where there are several.
+    """
+    scopes = [] if study.opinions is None else list(dict.fromkeys(study.opinions["scope"]))
+    lines = []
+    for scope in scopes[1:] or scopes:
+        told = [row for row in _rows(study, scope) if not row["reason"]]
+        on = "" if scope == "pooled" else f"On {scope.removeprefix('kind:')}, "
+        if not told:
+            lines.append(f"- {on or 'Over all versions, '}no measure has a relation with the listeners' opinions.")
+            continue
+        best = told[0]
+        lines.append(
+            f"- {on}{study.measure(best['measure']).title} predicts the listeners' opinions best: after a monotone "
+            f"mapping (ITU-T P.1401) r = {_with(best, 'r', 'low', 'high')} and an error of {number(best['rmse'])} on "
+            f"their scale, over {count(best['n'], 'item')}."
+        )
+        against = [study.measure(row["measure"]).title for row in told if row["reversed"]]
+        if against:
+            lines.append(f"- REVERSED: {on}what {', '.join(against)} call better, the listeners call worse.")
     return lines
 
 
@@ -41,10 +49,12 @@ def tables(study: Study) -> list[str]:
     body.append(
         "Each measure is mapped to the opinions by a monotone curve, third-order or logistic, whichever leaves the "
         "smaller error; r is Pearson's after that, with its interval by Fisher's z; RMSE is on the scale of the "
-        "opinions, with 4 degrees of freedom taken by the curve. Outliers are items further off than the listeners' "
-        "own 95 % interval, where the column mos_ci95 gives it. Both intervals take items as independent, which "
-        "versions of one clip are not: they are too narrow. The plain correlations with mos stand above. "
-        "REVERSED: the measure runs against its own direction."
+        "opinions, with 4 degrees of freedom taken by the curve. The curve is fitted to the items that it is judged "
+        "on and runs in the measure's own direction, so r flatters, the more the fewer items there are; whether there "
+        "is a relation at all, the plain correlations with mos tell. Outliers are items further off than the "
+        "listeners' own 95 % interval, among those for which the column mos_ci95 gives it. Both intervals take items "
+        "as independent, which versions of one clip are not: they are too narrow. REVERSED marks a measure that runs "
+        "against its own direction by more than chance; it is mapped in the other one."
     )
     return body
 

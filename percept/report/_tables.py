@@ -26,6 +26,9 @@ def ranking(study: Study) -> list[str]:
             last = found[1] if found[1] is not None else {}
             tested = [str(last.get("n", "")), bare_p(last.get("p_adjusted", math.nan))]
             rows.append([measure.title, *cells[:3], *tested, *cells[3:]])
+        if not rows:
+            body.append(f"{about.title}{of_kind(study, about)}: too few versions with both values to say anything.\n")
+            continue
         apart = [f"Spearman, {'all clips' if s == 'pooled' else s.removeprefix('kind:')}" for s in others]
         heading = [about.title + of_kind(study, about), "Pearson", "Spearman", "Kendall", "n", "adjusted p", *apart]
         body.append(table(heading, rows) + "\n")
@@ -40,7 +43,7 @@ def ranking(study: Study) -> list[str]:
 def _kinds(study: Study) -> list[str]:
     """The scopes of kinds of clips."""
     scopes = dict.fromkeys(study.correlations["scope"])
-    return [scope for scope in scopes if scope.startswith("kind:") and " family:" not in scope]
+    return [scope for scope in scopes if scope.startswith("kind:") and " " not in scope]
 
 
 def scopes(study: Study) -> list[str]:
@@ -52,9 +55,10 @@ def scopes(study: Study) -> list[str]:
         return []
     rows = []
     for scope in scopes[:24]:
-        cells = [correlation(study, m.name, t.name, "spearman", scope) for m, t in columns]
-        n = max((cell["n"] for cell in cells if cell is not None), default=0)
-        rows.append([scope, str(n), *(interval(cell) if cell is not None else "" for cell in cells)])
+        cells = [correlation(study, m.name, t.name, "spearman", _judged(study, scope, t)) for m, t in columns]
+        sizes = sorted({int(cell["n"]) for cell in cells if cell is not None})
+        n = f"{sizes[0]} to {sizes[-1]}" if sizes[1:] else "".join(map(str, sizes))
+        rows.append([scope, n, *(interval(cell) if cell is not None else "" for cell in cells)])
     more = [f"{len(scopes) - 24} more scopes stand in correlations.csv."] if len(scopes) > 24 else []
     heading = ["Spearman", "n", *(f"{m.embedding} / {t.title}" for m, t in columns)]
     return [
@@ -62,7 +66,14 @@ def scopes(study: Study) -> list[str]:
         "",
         *more,
         "A scope of one clip has no interval: there is nothing to resample.",
+        *(["Families, and within clips, are of the clips on which a target is judged."] if _kinds(study) else []),
     ]
+
+
+def _judged(study: Study, scope: str, target: Measure) -> str:
+    """The scope as it is for a target: that of its kind of clip, where there is one."""
+    kind = study.kind(target)
+    return f"kind:{kind} {scope}" if kind and scope.startswith(("family:", "within ")) else scope
 
 
 def comparisons(study: Study) -> list[str]:

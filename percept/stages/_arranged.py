@@ -3,8 +3,8 @@
 Scopes:
     ``pooled``: all versions of all clips. ``within clips``: the same after each clip's mean (for rank methods: of its
     ranks) is subtracted, so that differences between clips count neither for nor against. ``clip:<name>``,
-    ``kind:<speech, music>``, ``family:<name>`` and ``kind:<kind> family:<name>``: those rows alone. Kinds are there
-    when the clips' table tells of several.
+    ``family:<name>`` and ``kind:<speech, music>``: those rows alone. When the clips' table tells of several kinds, the
+    scopes within and by family are there for each kind, too: ``kind:<kind> within clips``.
 """
 
 from __future__ import annotations
@@ -93,7 +93,10 @@ def scopes(wide: Wide) -> Iterator[tuple[str, Any]]:
             if (mask := wide.clips == clip).sum() >= FEWEST_ROWS:
                 yield f"clip:{clip}", mask
     kinds = list(kind_scopes(wide))
-    yield from kinds
+    for name, mask in kinds:
+        yield name, mask
+        if len(set(wide.clips[mask])) > 1:
+            yield f"{name} {WITHIN}", mask
     families = [family for family in dict.fromkeys(wide.families) if family]
     if len(set(wide.families)) > 1:
         for prefix, rows in [("", everything), *((f"{name} ", mask) for name, mask in kinds)]:

@@ -136,6 +136,7 @@ def from_csv(path: Path) -> tuple[list[Pair], dict[str, str]]:
     _refuse_measure_names(path, extra, names)
     pairs = [_row(path, number, row, names, extra) for number, row in rows]
     pairs = _distinct_clips([row for _, row in rows], pairs)
+    pairs = _one_kind_a_clip(path, pairs, [number for number, _ in rows])
     _refuse_repeats(path, pairs, [number for number, _ in rows])
     return pairs, {name: _heading(name) for name in names}
 
@@ -247,6 +248,18 @@ def _distinct_clips(rows: list[dict[str, str]], pairs: list[Pair]) -> list[Pair]
         name = "_".join((*path.parent.parts, path.stem))
         named.append(replace(pair, clip=name) if ambiguous and path.name else pair)
     return named
+
+
+def _one_kind_a_clip(path: Path, pairs: list[Pair], numbers: list[int]) -> list[Pair]:
+    """The pairs with the kind of their clip, wherever the file names it."""
+    kinds: dict[str, tuple[str, int]] = {}
+    for number, pair in zip(numbers, pairs, strict=True):
+        kind, line = kinds.setdefault(pair.clip, (pair.kind, number)) if pair.kind else ("", 0)
+        if kind != pair.kind:
+            raise PerceptError(
+                f"{path}: lines {line} and {number} call clip '{pair.clip}' {kind} and {pair.kind}; a clip has one kind"
+            )
+    return [replace(pair, kind=kinds.get(pair.clip, ("", 0))[0]) for pair in pairs]
 
 
 def _refuse_repeats(path: Path, pairs: list[Pair], numbers: list[int]) -> None:

@@ -45,7 +45,7 @@ def convert(settings: Convert, run: Run) -> Tally:
         notes.append(f"{len(ignored)} files without audio passed over ({shown}{', ...' if ignored[3:] else ''})")
     manifest.plan(Plan("convert", [[name] for _, name in names], plain(settings)))
     tally, tasks = Tally(), []
-    told = kinds(files)
+    told = kinds(files, settings.input)
     for path, name in names:
         task = _task(manifest, path, name, told.get(path, ""), settings)
         record = manifest.reusable(task.records[0].name, task.records[0].key)

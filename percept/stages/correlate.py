@@ -152,7 +152,7 @@ def _associate(
     name, mask = scope
     x, y = (_usable(wide.values[measure][mask], method) for measure in pair)
     clips = wide.clips[mask]
-    if name == WITHIN:
+    if name.endswith(WITHIN):
         x, y = _centred(x, y, clips, method)
     found = stats.association(
         x,
