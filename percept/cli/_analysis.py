@@ -114,7 +114,7 @@ def _notes(settings: AnalyzeResults, scored: Scored) -> tuple[str, ...]:
     codecs = [record.title for record in _families(scored.pairs).values() if record and "(untrained)" in record.title]
     if codecs:
         notes.append(
-            f"UNTRAINED CONTROL: {' and '.join(codecs)} coded with seeded random weights; those versions are no "
+            f"UNTRAINED CONTROL: {', '.join(codecs)} coded with seeded random weights; those versions are no "
             "examples of what the codec does."
         )
     notes += _notes_on_folders(settings)

@@ -110,7 +110,7 @@ def _packet(clip: Clip) -> int:
 
 for _name, _title, _apply, _words in (
     ("packet_loss", "Packet loss", lose_packets, "leaves silence for"),
-    ("packet_loss_concealed", "Packet loss, concealed", conceal_packets, "repeats the last packet for"),
+    ("packet_loss_concealed", "Concealed packet loss", conceal_packets, "repeats the last packet for"),
 ):
     DEGRADATIONS.add(
         Degradation(
