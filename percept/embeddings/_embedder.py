@@ -23,10 +23,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from percept.dsp import mono
+from percept.embeddings._batches import arithmetic, infer
 from percept.embeddings._resample import Table, resample, resampled_length
 from percept.schema import Array, Array64, Clip, Unscorable
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "tf32", "bfloat16"]
 
 
 class Embedder(nn.Module):
@@ -50,7 +51,11 @@ class Embedder(nn.Module):
 
     CHUNK_CPU = 1
     CHUNK_GPU = 32
-    """Windows a call of the network: what a processor's caches hold, and what fills a GPU."""
+    """Windows a call of the network, with gradients: what a processor's caches hold, and what a GPU does."""
+    WINDOW_BYTES = 1 << 20
+    """Memory that front end and network need for one window, without gradients, in float32."""
+    MOST_GPU = 4096
+    """Windows at once beyond which a GPU gains nothing."""
 
     differentiable = True
     """Whether the output has a useful gradient; an instance that quantises says no."""
@@ -76,6 +81,8 @@ class Embedder(nn.Module):
         self.dimension = dimension
         self.layer_names = layers
         self.resampler: Table = resampler
+        self.precision: Precision = "float32"
+        self.most = self.MOST_GPU
         self.register_buffer("anchor", torch.zeros(()), persistent=False)
 
     @property
@@ -144,14 +151,26 @@ class Embedder(nn.Module):
         ((_, embedding),) = deque(self.activations(self.spectrogram(windows.double())), maxlen=1)
         return embedding
 
+    def infer(self, windows: Tensor) -> Tensor:
+        """As `encode`, without gradients and the fastest way there is; equal to rounding (1e-5 of the embedding)."""
+        # Not inference_mode: front ends keep constants, which may meet a gradient later.
+        with torch.no_grad(), arithmetic(self.precision):
+            return self.embedding(self.spectrogram(windows.double()))
+
+    def embedding(self, spectrogram: Tensor) -> Tensor:
+        """The embedding ``[N, D]`` alone, by the fastest way there is; need not be differentiable."""
+        ((_, embedding),) = deque(self.activations(spectrogram), maxlen=1)
+        return embedding
+
     def layers(self, windows: Tensor) -> dict[str, Tensor]:
         """What each layer gives for windows ``[N, window]``: ``[N, C, …]``, after its activation."""
         return dict(self.activations(self.spectrogram(windows.double())))
 
     def use(self, precision: Precision) -> Self:
-        """Compute the network, not the front end, in this number format."""
+        """Compute the network, not the front end, in this number format; TF32 is float32 with rounded products."""
+        self.precision = precision
         for child in self.children():
-            child.to(getattr(torch, precision))
+            child.to(torch.bfloat16 if precision == "bfloat16" else torch.float32)
         return self
 
     def freeze(self) -> Self:
@@ -183,8 +202,8 @@ def embed(embedder: Embedder, clip: Clip) -> Array:
     wrong = samples.size - int(np.isfinite(samples).sum())
     if wrong:
         raise Unscorable(f"the clip is not finite: {wrong} of {samples.size} samples are NaN or infinite")
-    waveform = torch.tensor(samples, dtype=torch.float32, device=embedder.device)
-    # Not inference_mode: constants that front ends keep would then be barred from any later gradient.
+    waveform = torch.tensor(samples, dtype=torch.float32, pin_memory=embedder.device.type == "cuda")
+    waveform = waveform.to(embedder.device, non_blocking=True)
     with torch.no_grad():
-        rows = embedder(waveform[None], clip.rate)[0]
-    return np.asarray(rows.float().cpu().numpy())
+        windows = embedder.windows(waveform[None], clip.rate)[0]
+    return infer(embedder, windows)

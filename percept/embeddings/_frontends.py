@@ -33,6 +33,8 @@ OPENL3_LINEAR_FFT = 512
 OPENL3_MEL_FFT = 2048
 OPENL3_MEL_PAD_SAMPLES = 1964
 """Zeros that make 199 mel frames of one second."""
+OPENL3_BANDS_AT_ONCE = 16
+"""Bands of a group that is multiplied at once: each touches few of the 1025 bins."""
 OPENL3_AMPLITUDE_FLOOR = 1e-10
 OPENL3_RANGE = 80.0
 
@@ -157,8 +159,13 @@ def _openl3_mel_amplitude(windows: Tensor, bands: int, variant: str) -> Tensor:
     spectrum = short_time_spectrum(padded, fft, OPENL3_HOP_SAMPLES, fft)
     bank = _openl3_bank(bands, variant == "training", windows.device)
     if variant == "training":
-        return (_power(spectrum) @ bank).clamp(min=OPENL3_AMPLITUDE_FLOOR**2).sqrt()
-    return spectrum.abs() @ bank
+        return _banded(_power(spectrum), bank).clamp(min=OPENL3_AMPLITUDE_FLOOR**2).sqrt()
+    return _banded(spectrum.abs(), bank)
+
+
+def _banded(spectrum: Tensor, bank: tuple[tuple[int, Tensor], ...]) -> Tensor:
+    """The product ``[…, bins] @ [bins, bands]`` without most of the zeros, see `_openl3_bank`."""
+    return torch.cat([spectrum[..., first : first + part.shape[0]] @ part for first, part in bank], dim=-1)
 
 
 @functools.lru_cache(maxsize=16)
@@ -179,8 +186,12 @@ def _log_mel_bank(bands: int, scale: Scale, device: torch.device) -> Tensor:
 
 
 @functools.lru_cache(maxsize=8)
-def _openl3_bank(bands: int, htk: bool, device: torch.device) -> Tensor:
-    """Librosa's filter bank with Slaney's area normalisation, 0 to 24 kHz: ``[1025, bands]``."""
+def _openl3_bank(bands: int, htk: bool, device: torch.device) -> tuple[tuple[int, Tensor], ...]:
+    """Librosa's filter bank with Slaney's area normalisation, 0 to 24 kHz, in groups of neighbouring bands.
+
+    Returns:
+        For each group the first bin that its bands touch, and their weights from there on ``[bins, bands]``.
+    """
     import librosa
 
     with warnings.catch_warnings():
@@ -189,4 +200,9 @@ def _openl3_bank(bands: int, htk: bool, device: torch.device) -> Tensor:
         bank = librosa.filters.mel(
             sr=OPENL3_RATE_HZ, n_fft=OPENL3_MEL_FFT, n_mels=bands, htk=htk, norm="slaney", dtype=np.float64
         )
-    return torch.from_numpy(bank.T.copy()).to(device)
+    groups = []
+    for rows in np.array_split(bank, bands // OPENL3_BANDS_AT_ONCE):
+        touched = np.flatnonzero(rows.any(axis=0))
+        first, last = touched[0], touched[-1]
+        groups.append((int(first), torch.from_numpy(rows[:, first : last + 1].T.copy()).to(device)))
+    return tuple(groups)

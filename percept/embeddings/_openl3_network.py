@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from percept.embeddings import _frontends
+from percept.embeddings._convolutions import OUTPUT, Convolution, ConvolutionStack
 from percept.embeddings._embedder import Embedder
 from percept.embeddings._openl3_weights import CHANNELS, LAYERS, read_keras, untrained
 from percept.embeddings.openl3 import RATE_HZ, OpenL3, files
@@ -60,6 +60,7 @@ class OpenL3Embedder(Embedder):
 
     CHUNK_CPU = 1
     CHUNK_GPU = 32
+    WINDOW_BYTES = 64 << 20  # three maps of 64 × 256 × 199, and spectra of 199 × 1025 in double precision
 
     def __init__(self, options: OpenL3, tensors: Sequence[Numbers]) -> None:
         super().__init__(
@@ -73,7 +74,8 @@ class OpenL3Embedder(Embedder):
         )
         self.options = options
         self.factor, self.offset, convolutions = fold(tensors)
-        self.network = _Network(convolutions, FINAL_POOL[options.representation, options.size])
+        layers = _layers(convolutions, FINAL_POOL[options.representation, options.size])
+        self.network = ConvolutionStack(tuple(layers))
         self.freeze()
 
     def padding(self, length: int) -> tuple[int, int]:
@@ -88,26 +90,20 @@ class OpenL3Embedder(Embedder):
 
     def activations(self, spectrogram: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Each convolution's output ``[N, C, bands, time]``, then the embedding."""
+        for name, maps in self.network.activations(self._maps(spectrogram)):
+            yield ("embedding", _features(maps)) if name == OUTPUT else (name, maps)
+
+    def embedding(self, spectrogram: Tensor) -> Tensor:
+        """The embedding alone."""
+        return _features(self.network.infer(self._maps(spectrogram)))
+
+    def _maps(self, spectrogram: Tensor) -> Tensor:
         maps = (spectrogram * self.factor + self.offset)[:, None]
-        yield from self.network.activations(maps.to(next(self.network.parameters()).dtype))
+        return maps.to(next(self.network.parameters()).dtype)
 
 
-class _Network(nn.Module):
-    def __init__(self, convolutions: Sequence[tuple[Array64, Array64]], final_pool: tuple[int, int]) -> None:
-        super().__init__()
-        self.convolutions = nn.ModuleList(_convolution(kernel, bias) for kernel, bias in convolutions)
-        self.final_pool = final_pool
-
-    def activations(self, maps: Tensor) -> Iterator[tuple[str, Tensor]]:
-        last = len(self.convolutions)
-        for number, convolution in enumerate(self.convolutions, 1):
-            maps = convolution(maps)
-            maps = maps.relu_() if number < last else maps
-            yield f"conv{number}", maps
-            if number in POOLED_AFTER:
-                maps = functional.max_pool2d(maps, 2)
-        maps = functional.max_pool2d(maps, self.final_pool)
-        yield "embedding", maps.permute(0, 2, 3, 1).flatten(1)
+def _features(maps: Tensor) -> Tensor:
+    return maps.permute(0, 2, 3, 1).flatten(1)
 
 
 def build(options: OpenL3, weights: Weights) -> OpenL3Embedder:
@@ -146,11 +142,13 @@ def fold(tensors: Sequence[Numbers]) -> tuple[float, float, list[tuple[Array64, 
     return float(input_factor[0]), float(input_offset[0]), convolutions
 
 
-def _convolution(kernel: Array64, bias: Array64) -> nn.Conv2d:
-    height, width, inputs, outputs = kernel.shape
-    layer = nn.Conv2d(inputs, outputs, (height, width), padding="same", device="meta")
-    weight = torch.from_numpy(kernel.transpose(3, 2, 0, 1)).float()
-    # On AVX2 a quarter faster than channels first; results are the same to rounding.
-    layer.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
-    layer.bias = nn.Parameter(torch.from_numpy(bias).float())
-    return layer
+def _layers(convolutions: Sequence[tuple[Array64, Array64]], final_pool: tuple[int, int]) -> Iterator[Convolution]:
+    for number, (kernel, bias) in enumerate(convolutions, 1):
+        last = number == len(convolutions)
+        yield Convolution(
+            f"conv{number}",
+            torch.from_numpy(kernel.transpose(3, 2, 0, 1)).float(),
+            torch.from_numpy(bias).float(),
+            rectified=not last,
+            pool=final_pool if last else (2, 2) if number in POOLED_AFTER else (1, 1),
+        )

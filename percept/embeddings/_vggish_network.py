@@ -10,13 +10,13 @@ Source: S. Hershey et al., CNN Architectures for Large-Scale Audio Classificatio
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from percept.embeddings import _frontends
+from percept.embeddings._convolutions import OUTPUT, Convolution, ConvolutionStack
 from percept.embeddings._embedder import Embedder
 from percept.embeddings._vggish_weights import (
     CONVOLUTIONS,
@@ -46,8 +46,9 @@ class VGGishEmbedder(Embedder):
         pca: eigenvectors ``[128, 128]`` and means ``[128]``; needed for the quantised output.
     """
 
-    CHUNK_CPU = 16
+    CHUNK_CPU = 64  # the full layers read 288 MB of numbers for every batch
     CHUNK_GPU = 128
+    WINDOW_BYTES = 8 << 20  # three maps of 64 × 96 × 64, and the window in double precision
 
     eigenvectors: Tensor
     means: Tensor
@@ -65,7 +66,8 @@ class VGGishEmbedder(Embedder):
             resampler=options.resampler,
         )
         self.options = options
-        self.network = _Network(tensors)
+        self.network = ConvolutionStack(tuple(_layers(tensors)))
+        self.head = _Head(tensors)
         if options.output == "quantised":
             if pca is None:
                 raise ValueError("the quantised output needs the PCA")
@@ -80,11 +82,23 @@ class VGGishEmbedder(Embedder):
 
     def activations(self, spectrogram: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Each convolution's output ``[N, C, time, bands]``, each full one's ``[N, C]``, then the embedding."""
-        raw = spectrogram
-        for name, raw in self.network.activations(spectrogram[:, None]):
-            yield name, raw
+        for name, maps in self.network.activations(self._maps(spectrogram)):
+            if name != OUTPUT:
+                yield name, maps
+        for name, values in self.head.activations(maps):
+            yield name, values
+        yield "embedding", self._output(values)
+
+    def embedding(self, spectrogram: Tensor) -> Tensor:
+        """The embedding alone."""
+        return self._output(self.head(self.network.infer(self._maps(spectrogram))))
+
+    def _maps(self, spectrogram: Tensor) -> Tensor:
+        return spectrogram[:, None].to(next(self.network.parameters()).dtype)
+
+    def _output(self, raw: Tensor) -> Tensor:
         output = raw if self.options.output == "raw" else raw.relu()
-        yield "embedding", self._quantise(output) if self.options.output == "quantised" else output
+        return self._quantise(output) if self.options.output == "quantised" else output
 
     def _quantise(self, features: Tensor) -> Tensor:
         rotated = (features.to(self.means.dtype) - self.means) @ self.eigenvectors.T
@@ -93,24 +107,23 @@ class VGGishEmbedder(Embedder):
         return steps.round().to(features.dtype)
 
 
-class _Network(nn.Module):
+class _Head(nn.Module):
+    """The full layers."""
+
     def __init__(self, tensors: Mapping[str, Tensor]) -> None:
         super().__init__()
-        self.features = nn.ModuleDict({key: _convolution(tensors, f"features.{key}") for key in CONVOLUTIONS})
-        self.embeddings = nn.ModuleDict({key: _full(tensors, f"embeddings.{key}") for key in FULL})
+        self.full = nn.ModuleDict({key: _full(tensors, f"embeddings.{key}") for key in FULL})
 
     def activations(self, maps: Tensor) -> Iterator[tuple[str, Tensor]]:
-        values = maps.to(next(self.parameters()).dtype)
-        for key, layer in self.features.items():
-            values = layer(values).relu_()
-            yield CONVOLUTIONS[key], values
-            if CONVOLUTIONS[key] not in ("conv3_1", "conv4_1"):
-                values = functional.max_pool2d(values, 2)
-        values = values.permute(0, 2, 3, 1).flatten(1)
-        for key, layer in self.embeddings.items():
+        values = maps.permute(0, 2, 3, 1).flatten(1)
+        for key, layer in self.full.items():
             values = layer(values)
             values = values.relu_() if FULL[key] != "fc2" else values
             yield FULL[key], values
+
+    def forward(self, maps: Tensor) -> Tensor:
+        ((_, raw),) = deque(self.activations(maps), maxlen=1)
+        return raw
 
 
 def build(options: VGGish, weights: Weights) -> VGGishEmbedder:
@@ -123,12 +136,10 @@ def build(options: VGGish, weights: Weights) -> VGGishEmbedder:
     return VGGishEmbedder(options, tensors, pca)
 
 
-def _convolution(tensors: Mapping[str, Tensor], name: str) -> nn.Conv2d:
-    weight = tensors[f"{name}.weight"]
-    layer = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding="same", device="meta")
-    layer.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last))
-    layer.bias = nn.Parameter(tensors[f"{name}.bias"])
-    return layer
+def _layers(tensors: Mapping[str, Tensor]) -> Iterator[Convolution]:
+    for key, name in CONVOLUTIONS.items():
+        pool = (1, 1) if name in ("conv3_1", "conv4_1") else (2, 2)
+        yield Convolution(name, tensors[f"features.{key}.weight"], tensors[f"features.{key}.bias"], pool=pool)
 
 
 def _full(tensors: Mapping[str, Tensor], name: str) -> nn.Linear:

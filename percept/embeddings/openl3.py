@@ -85,6 +85,7 @@ def _build(options: OpenL3, weights: Weights) -> OpenL3Embedder:
 EMBEDDINGS.add(
     Embedding(
         name="openl3",
+        version=2,
         title="OpenL3",
         summary="network trained to tell which sound belongs to which video; one-second windows at 48 kHz",
         citation="Cramer et al., Look, Listen and Learn More: Design Choices for Deep Audio Embeddings, ICASSP 2019",

@@ -64,6 +64,7 @@ def _build(options: VGGish, weights: Weights) -> VGGishEmbedder:
 EMBEDDINGS.add(
     Embedding(
         name="vggish",
+        version=2,
         title="VGGish",
         summary="network trained to label the sounds of YouTube videos; windows of 0.975 s at 16 kHz",
         citation="Hershey et al., CNN Architectures for Large-Scale Audio Classification, ICASSP 2017",

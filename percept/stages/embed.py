@@ -11,7 +11,7 @@ import numpy as np
 
 from percept import embeddings, media, weights
 from percept.records import Weights
-from percept.runner import Tally, Task, perform, warn
+from percept.runner import Tally, Task, cores, perform, warn
 from percept.schema import CLEAN, PerceptError
 from percept.settings import Embed, Run
 from percept.stages._folders import embedding_folder, versions
@@ -28,7 +28,7 @@ class Chosen:
     version: int
     spec: str
     weights: Weights
-    precision: Literal["float32", "bfloat16"]
+    precision: Literal["float32", "tf32", "bfloat16"]
     device: str
 
     @property
@@ -61,6 +61,7 @@ def embed(settings: Embed, run: Run, *, audio: Path, seed: int) -> Tally:
     """
     source = Manifest(audio)
     found = versions(source)
+    settings = _usable(settings)
     chosen, notes = _choose(settings, run, seed)
     folders = {choice.name: embedding_folder(choice.name, settings) for choice in chosen}
     items = [[c.name, c.weights.kind, str(folders[c.name])] for c in chosen]
@@ -82,6 +83,18 @@ def embed(settings: Embed, run: Run, *, audio: Path, seed: int) -> Tally:
     if not tasks:
         return tally
     return tally + _perform(tasks, chosen, settings, run)
+
+
+def _usable(settings: Embed) -> Embed:
+    """The settings with a precision that the device has."""
+    if settings.precision == "float32":
+        return settings
+    from percept.embeddings import _batches
+
+    precision, told = _batches.usable(settings.precision, _device(settings.device))
+    if told:
+        warn(told)
+    return replace(settings, precision=precision)
 
 
 def _choose(settings: Embed, run: Run, seed: int) -> tuple[list[Chosen], list[str]]:
@@ -142,6 +155,8 @@ def _perform(tasks: Sequence[Task], chosen: Sequence[Chosen], settings: Embed, r
         else:
             good.append(task)
     processes = 1 if device == "cuda" else run.jobs
+    threads = max(1, (run.jobs or cores()) // max(1, len(good)))
+    good = [replace(task, arguments=(*task.arguments, threads)) for task in good]
     return tally + perform(good, processes=processes, title="embed", quiet=run.quiet)
 
 
@@ -158,20 +173,24 @@ def _broken(chosen: Sequence[Chosen], device: str) -> dict[str, str]:
     return reasons
 
 
-def _device(wanted: str) -> str:
+def _device(wanted: str, threads: int = 1) -> str:
+    """The device there is.
+
+    On a processor work is spread over processes of one thread each; where there are fewer clips than cores, each
+    gets several. Results do not depend on it.
+    """
     import torch
 
     there = torch.cuda.is_available()
     if wanted == "cuda" and not there:
         raise PerceptError("--device cuda: torch finds no CUDA device; use --device cpu, or auto")
-    # One thread a process: work is spread over processes, and sums are added in one order on every machine.
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     return "cuda" if there and wanted != "cpu" else "cpu"
 
 
-def _embed(source: Path, target: Path, choice: Chosen) -> list[dict[str, Any]]:
+def _embed(source: Path, target: Path, choice: Chosen, threads: int) -> list[dict[str, Any]]:
     clip = media.read_mono(source)
-    device = _device(choice.device)
+    device = _device(choice.device, threads)
     embedder = embeddings.load(choice.spec, choice.weights, device=device, precision=choice.precision)
     frames = embeddings.embed(embedder, clip)
     with writing(target) as temporary, temporary.open("wb") as file:

@@ -1,0 +1,84 @@
+"""As many windows at once through a network as the device holds.
+
+A processor is fastest with what its caches hold, a number that each embedder declares. A GPU wants to be filled: the
+batch follows from its free memory, and where that was too bold, it is halved and the work goes on.
+
+Contents: `infer`, `batch`, `arithmetic`, `usable`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from percept.schema import Array, PerceptError
+
+if TYPE_CHECKING:
+    from percept.embeddings._embedder import Embedder, Precision
+
+FREE_PART = 0.6
+"""Part of a GPU's free memory that a batch may take; the rest is for what libraries reserve and for fragments."""
+BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "sve_bf16", "bf16")
+
+
+def infer(embedder: Embedder, windows: Tensor) -> Array:
+    """The embedding of windows ``[F, window]``, float32 ``[F, D]``, a batch at a time.
+
+    Raises:
+        PerceptError: a GPU does not even hold one window.
+    """
+    rows = np.empty((windows.shape[0], embedder.dimension), np.float32)
+    size, done = batch(embedder), 0
+    while done < len(rows):
+        part = windows[done : done + size]
+        try:
+            rows[done : done + len(part)] = embedder.infer(part).float().cpu().numpy()
+        except torch.OutOfMemoryError as error:
+            if size == 1:
+                raise PerceptError(f"{embedder.title}: one window does not fit on the GPU; use --device cpu") from error
+            torch.cuda.empty_cache()
+            size = embedder.most = min(size, len(part)) // 2
+            continue
+        done += len(part)
+    return rows
+
+
+def batch(embedder: Embedder) -> int:
+    """Windows to try at once on the present device."""
+    if embedder.device.type == "cpu":
+        return embedder.CHUNK_CPU
+    free, _ = torch.cuda.mem_get_info(embedder.device)
+    reserved = torch.cuda.memory_reserved(embedder.device) - torch.cuda.memory_allocated(embedder.device)
+    fitting = int((free + reserved) * FREE_PART) // embedder.WINDOW_BYTES
+    return max(1, min(fitting, embedder.most))
+
+
+@contextlib.contextmanager
+def arithmetic(precision: Precision) -> Iterator[None]:
+    """While it lasts, float32 products on a GPU are rounded to TF32 if that is asked for, and are not if it is not."""
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
+
+
+def usable(precision: Precision, device: str) -> tuple[Precision, str]:
+    """The precision to compute with, and what to tell if it is not the wanted one.
+
+    A processor without bfloat16 instructions imitates them, about twenty times slower than float32; none has TF32.
+    """
+    if device != "cpu" or precision == "float32":
+        return precision, ""
+    there = torch.cpu.get_capabilities()
+    if precision == "bfloat16" and any(there.get(name) for name in BFLOAT16_INSTRUCTIONS):
+        return precision, ""
+    return "float32", f"this processor has no {precision} arithmetic, so embeddings are computed in float32"
