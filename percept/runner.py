@@ -4,8 +4,8 @@ A job is a picklable function with its arguments; it knows nothing about process
 Results come back to the one process that writes manifests. A job that raises becomes an `Outcome` with a reason;
 a job that takes its process down takes down nothing else.
 
-Contents: `Job`, `Outcome`, `Tally`, `run`, `progress`; `Task` and `perform`, which write outcomes to manifests; `say`,
-`warn`.
+Contents: `Job`, `Outcome`, `Tally`, `run`, `values`, `progress`; `Task` and `perform`, which write outcomes to
+manifests; `say`, `warn`.
 """
 
 from __future__ import annotations
@@ -120,6 +120,20 @@ def run(jobs: Sequence[Job], *, processes: int, title: str, quiet: bool = False)
     workers = min(processes or cores(), len(jobs))
     outcomes = map(_call, jobs) if workers == 1 else _in_processes(jobs, workers)
     yield from progress(outcomes, total=len(jobs), title=title, quiet=quiet)
+
+
+def values(jobs: Sequence[Job], *, processes: int, title: str, quiet: bool = False) -> dict[Any, Any]:
+    """What the jobs returned, by their names in the order of the jobs, where none may fail.
+
+    Raises:
+        RuntimeError: a job failed; its traceback is in the message.
+    """
+    found = {}
+    for outcome in run(jobs, processes=processes, title=title, quiet=quiet):
+        if outcome.reason:
+            raise RuntimeError(outcome.unexpected or outcome.reason)
+        found[outcome.name] = outcome.value
+    return {job.name: found[job.name] for job in jobs}
 
 
 def progress(items: Iterable[Item], *, total: int, title: str, quiet: bool = False) -> Iterable[Item]:
@@ -244,8 +258,12 @@ def _keep_freed_memory() -> None:
     """Let the C library reuse what is freed, instead of asking the system anew for every large array.
 
     Only glibc has such a switch (mallopt(3)); networks with large intermediate results, such as CDPAM, then take up to
-    half as long.
+    half as long. Loky, where psutil is installed, would take that memory, or a network that a later job loads, for a
+    leak and start the worker anew.
     """
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(GLIBC_MMAP_MAX, 0)

@@ -61,7 +61,7 @@ def report() -> str:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to be in: two clips of 0.5 s, three noisy versions of each, and five frames of four features a file."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("percept.plots.draw", lambda study, folder: ({}, {}))  # plots have tests of their own
+    monkeypatch.setattr("percept.plots.draw", lambda study, folder, spread: ({}, {}))  # plots have tests of their own
     for seed, clip in enumerate(CLIPS):
         generator = np.random.default_rng(seed)
         wave, frames = chirp(0.5, seed=seed), generator.standard_normal((5, 4))

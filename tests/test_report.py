@@ -519,7 +519,7 @@ DRAWN = ("scatter", "bars")
 def drawing(stems: Sequence[str]) -> Any:
     """Stands for `percept.plots.draw`: quick, and tells which plots there are."""
 
-    def draw(study: Study, folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    def draw(study: Study, folder: Path, spread: object) -> tuple[dict[str, str], dict[str, str]]:
         for stem in stems:
             for ending in ("png", "svg"):
                 (folder / f"{stem}.{ending}").write_text(stem)

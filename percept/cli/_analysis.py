@@ -70,7 +70,8 @@ def analyze(settings: AnalyzeResults) -> Tally:
         },
         "codecs": _coders(settings),
     }
-    report_stage.publish(study, results, wanted, {**run, "facts": dict(facts), "notes": list(notes)})
+    told = {**run, "facts": dict(facts), "notes": list(notes)}
+    report_stage.publish(study, results, wanted, told, settings.run)
     return scored.tally
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from percept.plots import _bars, _embeddings, _levels
 from percept.plots._style import styled
@@ -28,32 +28,59 @@ SVG_METADATA = {"Date": None, "Creator": None}
 NO_EMBEDDING = "the study has no embedding"
 
 Plot = Callable[[], "tuple[Figure, str]"]
+Spread = Callable[[Callable[[str], Any], "list[str]"], Iterable[Any]]
 
 
-def draw(study: Study, folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+def draw(study: Study, folder: Path, spread: Spread = map) -> tuple[dict[str, str], dict[str, str]]:
     """Write every plot of a study.
 
     Args:
         study: what to draw.
         folder: where ``<stem>.png`` and ``<stem>.svg`` go; made if it is not there.
+        spread: calls a picklable function with each of the stems and gives what it returns, in order: `map`, or
+            something that works in several processes.
 
     Returns:
         stem to caption of the plots that were drawn, and stem to reason of those that were left out.
+
+    Raises:
+        OSError: a file could not be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     drawn: dict[str, str] = {}
     left_out: dict[str, str] = {}
     if not study.embeddings:
         left_out |= dict.fromkeys(("scatter_plots", "correlation_matrix"), NO_EMBEDDING)
-    with styled():
-        for stem, plot in _plan(View.of(study)).items():
-            try:
-                figure, drawn[stem] = plot()
-            except TooLittle as reason:
-                left_out[stem] = str(reason)
-            else:
-                _save(figure, folder, stem)
+    view = View.of(study)
+    for result in spread(partial(_draw_one, view, folder), list(_plan(view))):
+        if result.error:
+            raise result.error
+        elif result.left_out:
+            left_out[result.stem] = result.left_out
+        else:
+            drawn[result.stem] = result.caption
     return drawn, left_out
+
+
+class Drawn(NamedTuple):
+    """What became of one plot: its caption, or why it was left out, or why it could not be written."""
+
+    stem: str
+    caption: str = ""
+    left_out: str = ""
+    error: OSError | None = None
+
+
+def _draw_one(view: View, folder: Path, stem: str) -> Drawn:
+    with styled():
+        try:
+            figure, caption = _plan(view)[stem]()
+            _save(figure, folder, stem)
+        except TooLittle as reason:
+            return Drawn(stem, left_out=str(reason))
+        except OSError as error:
+            return Drawn(stem, error=error)
+    return Drawn(stem, caption)
 
 
 def _plan(view: View) -> dict[str, Plot]:

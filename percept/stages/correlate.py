@@ -130,12 +130,8 @@ def _correlations(wide: Wide, targets: Sequence[str], settings: Correlate, run: 
         for place, scope in enumerate(scopes(wide))
         for order, method in enumerate(stats.METHODS)
     ]
-    found = {}
-    for outcome in runner.run(jobs, processes=run.jobs, title="correlate", quiet=run.quiet):
-        if outcome.reason:
-            raise RuntimeError(outcome.unexpected or outcome.reason)
-        found[outcome.name] = outcome.value
-    return [row for name in sorted(found) for row in found[name]]
+    found = runner.values(jobs, processes=run.jobs, title="correlate", quiet=run.quiet)
+    return [row for rows in found.values() for row in rows]
 
 
 def _associations(

@@ -7,13 +7,15 @@ import math
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from percept import plots, report
+from percept import plots, report, runner
+from percept.runner import Job
 from percept.schema import FAILURES_COLUMNS, PerceptError
+from percept.settings import Run
 from percept.store import Manifest, Record, digest, key, write_text
 from percept.study import Study
 
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 VERSION = 2
+DEFAULT_RUN = Run()
+MANY_ROWS = 200_000
+"""Rows of the long table beyond which it would cost more to hand them to other processes than to draw in this one."""
 NAME = ("report", "study", "", "")
 PACKAGES = (
-    "numpy", "scipy", "pandas", "torch", "librosa", "soundfile", "soxr", "pesq", "pystoi", "pyloudnorm", "h5py",
+    "numpy", "scipy", "pandas", "torch", "ncnn", "librosa", "soundfile", "soxr", "pesq", "pystoi", "pyloudnorm", "h5py",
     "matplotlib", "seaborn", "joblib", "av", "transformers", "cdpam", "speechmos", "onnxruntime",
 )  # fmt: skip
 
@@ -42,7 +47,7 @@ def up_to_date(results: Path, wanted: str) -> bool:
     return all((results / name).is_file() and digest(results / name) == value for name, value in files.items())
 
 
-def publish(study: Study, results: Path, wanted: str, run: Mapping[str, Any]) -> list[str]:
+def publish(study: Study, results: Path, wanted: str, run: Mapping[str, Any], how: Run = DEFAULT_RUN) -> list[str]:
     """Write the results folder, and remove plots of an earlier study that this one does not have.
 
     Args:
@@ -50,6 +55,7 @@ def publish(study: Study, results: Path, wanted: str, run: Mapping[str, Any]) ->
         results: the folder.
         wanted: `study_key`, noted so that an unchanged study is not written again.
         run: what goes to ``run.json`` beside versions and machine.
+        how: how to run: plots are drawn in several processes.
 
     Returns:
         Names of the files written.
@@ -60,7 +66,7 @@ def publish(study: Study, results: Path, wanted: str, run: Mapping[str, Any]) ->
     manifest = Manifest(results).open()
     try:
         names = _tables(study, results)
-        drawn, left_out = plots.draw(study, results)
+        drawn, left_out = plots.draw(study, results, _spread(how) if len(study.scores) <= MANY_ROWS else map)
         names += [f"{stem}.{ending}" for stem in drawn for ending in ("png", "svg")]
         write_text(results / "analysis_report.txt", report.write(study, drawn, left_out))
         write_text(results / "run.json", json.dumps({**run, **_environment()}, indent=2, default=str) + "\n")
@@ -75,6 +81,16 @@ def publish(study: Study, results: Path, wanted: str, run: Mapping[str, Any]) ->
     files = {name: digest(results / name) for name in names}
     manifest.append(Record(*NAME[:2], key=wanted, facts={"files": files}))
     return names
+
+
+def _spread(how: Run) -> plots.Spread:
+    """Draw in processes."""
+
+    def spread(draw: Callable[[str], Any], stems: list[str]) -> Iterable[Any]:
+        jobs = [Job(stem, draw, (stem,)) for stem in stems]
+        return runner.values(jobs, processes=how.jobs, title="draw", quiet=how.quiet).values()
+
+    return spread
 
 
 def failures(scores: pd.DataFrame, folders: Sequence[Path]) -> pd.DataFrame:
