@@ -12,6 +12,8 @@ import soundfile
 from conftest import Script, chirp
 
 from percept import dsp, media
+from percept.codecs import CODECS, _clips, _ffmpeg, ffmpeg
+from percept.degradations import DEGRADATIONS
 from percept.loudness import LoudnessMeter, loudness
 from percept.schema import Array, Clip, Unreadable
 from percept.store import Manifest
@@ -144,3 +146,77 @@ def test_short_and_long_clips_in_one_run(workplace: Path, scripts: dict[str, Scr
     assert scripts["convert"]() == 0
     record = Manifest(workplace / "test_audio").find("convert", "brief")
     assert record is not None and record.facts["loudness_lufs"] is None
+
+
+def direct(name: str, samples: Array, level: float) -> Array:
+    """The three simplest degradations as they are defined, at once."""
+    if name == "noise":
+        noise = np.random.default_rng(1).standard_normal(samples.size)
+        return (samples + level * noise).astype(np.float32)
+    if name == "bit_depth":
+        steps = 2 ** (level - 1)
+        return np.asarray(np.clip(np.round(samples.astype(np.float64) * steps), -steps, steps - 1) / steps, np.float32)
+    return dsp.fit_length(dsp.resample(dsp.resample(samples, level, 1), 1, level), samples.size)
+
+
+@pytest.mark.parametrize("size", BLOCKS)
+@pytest.mark.parametrize("length", [1, 999, 50_001])
+@pytest.mark.parametrize(
+    ("name", "level"), [("noise", 0.01), ("bandwidth", 2.5), ("bandwidth", 4), ("bit_depth", 8), ("bit_depth", 2)]
+)
+def test_degrading_in_blocks(monkeypatch: pytest.MonkeyPatch, name: str, level: float, length: int, size: int) -> None:
+    """Not a bit differs from the whole at once, noise included."""
+    samples = noisy(length)
+    monkeypatch.setattr(dsp, "BLOCK", size)
+    made = DEGRADATIONS[name].apply(Clip(samples, 16000), level, np.random.default_rng(1))
+    assert np.array_equal(made, direct(name, samples, level))
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize(("name", "level"), [("mp3", 64), ("opus", 24), ("aac", 64), ("mulaw", 64), ("g722", 64)])
+def test_coding_in_blocks(monkeypatch: pytest.MonkeyPatch, name: str, level: float, channels: int) -> None:
+    """Bits, and every sample that is heard, do not depend on how the clip is handed to the encoder."""
+    level *= channels if name in {"mulaw", "g722"} else 1
+    clip = Clip(noisy(33_333, channels), 16000)
+    whole = CODECS[name].code(clip, level)
+    monkeypatch.setattr(dsp, "BLOCK", 5000)
+    parts = CODECS[name].code(clip, level)
+    assert (parts.payload_bits, parts.file_bits) == (whole.payload_bits, whole.file_bits)
+    assert np.array_equal(parts.samples, whole.samples)
+
+
+def test_a_file_does_not_depend_on_its_parts() -> None:
+    """An Ogg file of two channels is the same, byte for byte."""
+    samples = noisy(48_000, 2)
+    contents = {_ffmpeg.write(cut(samples, size), 2, 48000, 64, ffmpeg.OPUS) for size in (*BLOCKS, 960)}
+    assert len(contents) == 1
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rates", [(16000, 48000), (48000, 16000), (44100, 16000)], ids=str)
+@pytest.mark.parametrize("beyond", [-1, 0, 1, 4096, 9000])
+def test_long_signals_are_resampled_in_pieces(
+    monkeypatch: pytest.MonkeyPatch, rates: tuple[int, int], channels: int, beyond: int
+) -> None:
+    """Pieces of whatever lengths join to the length and, in all but the edge of the band, the samples of the whole."""
+    t = np.arange(5 * 8192 + beyond) / rates[0]
+    row = np.sin(2 * np.pi * 440 * t) * np.sin(2 * np.pi * 3 * t)
+    samples = np.stack([row, row[::-1]][:channels]).astype(np.float32)
+    whole = _clips.at_rate(samples, *rates)
+    for name, value in (("WHOLE", 1000), ("PIECE", 8192), ("REACH", 4096)):
+        monkeypatch.setattr(_clips, name, value)
+    for size in (960, 5000, 100_000):
+        parts = list(_clips.resampled(cut(samples, size), samples.shape[-1], *rates))
+        joined = np.concatenate(parts, axis=1)
+        assert len(parts) >= 4 and joined.shape == whole.shape
+        assert np.abs(joined - whole).max() < 1e-4
+
+
+@pytest.mark.parametrize(("skipped", "length"), [(0, 10), (3, 10), (3, 7), (12, 5), (0, 0)])
+def test_parts_are_fitted(skipped: int, length: int) -> None:
+    """The first samples go, the rest is cut or followed by zeros."""
+    samples = np.arange(1, 11, dtype=np.float32)[None]
+    expected = dsp.fit_length(samples[0, skipped:], length)
+    for size in (1, 4, 10):
+        parts = [samples[:, :0], *_clips.fitted(cut(samples, size), skipped, length, 1)]
+        assert np.array_equal(np.concatenate(parts, axis=1)[0], expected)
