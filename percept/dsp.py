@@ -6,14 +6,15 @@ Conventions:
 
     Two hours at 16 kHz are 115 million samples: what is larger than the clip itself is made block by block.
 
-Contents: `blocks`, `mono`, `resample`, `resampled`, `fit_length`, `peak`, `not_finite`, `to_pcm16`,
+Contents: `blocks`, `room`, `mono`, `resample`, `resampled`, `fit_length`, `peak`, `not_finite`, `to_pcm16`,
 `power_spectrogram`, `frame_blocks`.
 """
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterable, Iterator
-from math import gcd
+from math import gcd, prod
 
 import numpy as np
 
@@ -35,6 +36,19 @@ def blocks(length: int, size: int | None = None) -> Iterator[slice]:
         yield slice(start, min(start + size, length))
 
 
+def room(*shape: int) -> Array:
+    """An array with whatever is in it; a large one has memory of its own, which the system gets back with it.
+
+    Workers keep freed memory for the next array (see `percept.runner`). Where something small has settled there, a
+    long clip no longer fits, and the room of the one before it would be lost.
+    """
+    size = prod(shape)
+    if size <= FRAMED:
+        return np.empty(shape, dtype=np.float32)
+    private = mmap.mmap(-1, size * np.dtype(np.float32).itemsize, access=mmap.ACCESS_COPY)
+    return np.frombuffer(private, dtype=np.float32).reshape(shape)
+
+
 def mono(samples: Array) -> Array:
     """The mean of the channels.
 
@@ -48,7 +62,7 @@ def mono(samples: Array) -> Array:
     """
     if samples.ndim == 1 or samples.shape[0] == 1:
         return samples if samples.ndim == 1 else samples[0]
-    mean = np.empty(samples.shape[-1], dtype=np.float32)
+    mean = room(samples.shape[-1])
     for part in blocks(mean.size):
         mean[part] = samples[:, part].mean(axis=0, dtype=np.float64)
     return mean

@@ -135,7 +135,7 @@ def read(path: Path) -> tuple[Clip, FileFacts]:
         Unreadable: missing, empty, not audio, truncated, without samples, or with NaN or infinite samples.
     """
     with _opened(path) as (file, facts):
-        samples = file.read(dtype="float32", always_2d=True).T
+        samples = file.read(out=dsp.room(facts.frames, facts.channels)).T
     _check(samples.shape[-1], not_finite(samples), facts)
     return Clip(samples, facts.rate), facts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from conftest import Script, chirp
 
-from percept import dsp, media
+from percept import dsp, embeddings, media
 from percept.codecs import CODECS, _clips, _ffmpeg, ffmpeg
 from percept.degradations import DEGRADATIONS
+from percept.embeddings import _resample
+from percept.embeddings._embedder import Embedder
+from percept.embeddings._resample import Table
 from percept.loudness import LoudnessMeter, loudness
-from percept.schema import Array, Clip, Unreadable
+from percept.records import Weights
+from percept.schema import Array, Clip, Unreadable, Unscorable
 from percept.store import Manifest
 
 BLOCKS = (1000, 4096, 100_000)
@@ -220,3 +226,72 @@ def test_parts_are_fitted(skipped: int, length: int) -> None:
     for size in (1, 4, 10):
         parts = [samples[:, :0], *_clips.fitted(cut(samples, size), skipped, length, 1)]
         assert np.array_equal(np.concatenate(parts, axis=1)[0], expected)
+
+
+@functools.cache
+def embedder(spec: str) -> Embedder:
+    """A network with seeded weights."""
+    return embeddings.load(spec, Weights("none" if spec in {"logmel", "cdpam"} else "untrained", "0", seed=0))
+
+
+def at_once(network: Embedder, samples: Array, rate: int) -> Array:
+    """The embedding of the whole waveform, by the differentiable way."""
+    with torch.no_grad():
+        return np.asarray(network(torch.from_numpy(samples)[None], rate)[0].numpy())
+
+
+@pytest.mark.parametrize(
+    ("spec", "seconds", "rates"),
+    [
+        ("logmel", 60.3, (8000, 16000, 22050, 44100, 48000)),
+        ("vggish", 4.0, (8000, 16000, 22050, 44100)),
+        ("openl3:mel128,hop=0.9", 2.5, (16000, 44100)),
+        ("openl3:mel128,hop=2.5", 4.0, (16000,)),
+    ],
+)
+def test_embedding_in_parts(spec: str, seconds: float, rates: tuple[int, ...]) -> None:
+    """Bit for bit that of the whole, with gaps between windows, too; 60 s are two parts of the resampler."""
+    for rate in rates:
+        samples = noisy(round(seconds * rate) + 7)
+        made = embeddings.embed(embedder(spec), Clip(samples, rate))
+        assert made.shape == (embedder(spec).frames(samples.size, rate), embedder(spec).dimension)
+        assert np.array_equal(made, at_once(embedder(spec), samples, rate)), rate
+
+
+@pytest.mark.parametrize("size", [1, 3, 64])
+@pytest.mark.parametrize("rate", [16000, 22050, 44100])
+@pytest.mark.parametrize("beyond", [-1, 0, 1])
+def test_windows_come_out_the_same_in_any_parts(
+    monkeypatch: pytest.MonkeyPatch, rate: int, beyond: int, size: int
+) -> None:
+    """Whatever the parts and chunks, around a whole number of windows: every window once, equal to rounding."""
+    network = embedder("logmel")
+    length = rate // 100 * (2 * 64 + 1) + beyond
+    waveform = torch.from_numpy(noisy(length))[None]
+    whole = network.windows(waveform, rate)[0]
+    monkeypatch.setattr(_resample, "GROUPS_AT_ONCE", 2)
+    monkeypatch.setattr(_resample, "PART", 777)
+    monkeypatch.setattr(type(network), "CHUNK_CPU", size)
+    runs = list(network.runs(waveform, rate))
+    assert {len(run) for run in runs[:-1]} <= {size} and len(runs) == -(-len(whole) // size)
+    assert torch.allclose(torch.cat(runs), whole, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("table", ["exact", "resampy"])
+@pytest.mark.parametrize(
+    "rates", [(16000, 48000), (44100, 16000), (48000, 16000), (44100, 22050), (22050, 16000)], ids=str
+)
+def test_resampler_in_parts(monkeypatch: pytest.MonkeyPatch, rates: tuple[int, int], table: Table) -> None:
+    """The late clock goes on from part to part."""
+    waveform = torch.from_numpy(noisy(60_001, 2)).double()
+    whole = _resample.resample(waveform, *rates, table)
+    monkeypatch.setattr(_resample, "GROUPS_AT_ONCE", 3)
+    parts = list(_resample.resampled(waveform.float(), *rates, table))
+    assert len(parts) > 3 and torch.allclose(torch.cat(parts, dim=1), whole, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize(("spec", "length"), [("vggish", 15_599), ("logmel", 0)])
+def test_too_short_for_a_window(spec: str, length: int) -> None:
+    """A clip without a window is refused before any work."""
+    with pytest.raises(Unscorable):
+        embeddings.embed(embedder(spec), Clip(noisy(length), 16000))

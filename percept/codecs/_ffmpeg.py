@@ -32,7 +32,7 @@ def code(clip: Clip, kbps: float, form: Format) -> Coded:
     count, wanted = samples.shape
     rate = coded_rate(clip.rate, kbps, count, form)
     length = ceil(wanted * rate / clip.rate)
-    result = np.zeros_like(samples)
+    result = dsp.room(*samples.shape)
     # Views: a long clip is there once, and once more as what was heard of it.
     rows = [slice(row, row + 1) for row in range(count)] if form.alone else [slice(count)]
     payload = size = 0
@@ -63,12 +63,13 @@ def _summary(content: bytes) -> tuple[list[bytes], int]:
 
 
 def _fill(target: Array, parts: Iterable[Array]) -> None:
-    """Put the parts ``[C, T]`` side by side, as far as there is room."""
+    """Put the parts ``[C, T]`` side by side, as far as there is room, and then zeros."""
     begin = 0
     for part in parts:
         here = part[:, : target.shape[-1] - begin]
         target[:, begin : begin + here.shape[-1]] = here
         begin += here.shape[-1]
+    target[:, begin:] = 0
 
 
 def coded_rate(clip_rate: int, kbps: float, channels: int, form: Format) -> int:

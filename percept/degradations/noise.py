@@ -8,7 +8,7 @@ import numpy as np
 
 from percept.degradations import DEGRADATIONS
 from percept.degradations._mixing import add_at_snr
-from percept.dsp import blocks
+from percept.dsp import blocks, room
 from percept.records import Degradation
 from percept.schema import Array, Clip
 
@@ -24,7 +24,7 @@ def add_noise(clip: Clip, deviation: float, generator: np.random.Generator) -> A
     Returns:
         ``[T]``; may exceed full scale.
     """
-    samples = np.empty_like(clip.samples)
+    samples = room(clip.samples.size)
     for part in blocks(samples.size):  # the same numbers as all at once
         samples[part] = clip.samples[part] + deviation * generator.standard_normal(part.stop - part.start)
     return samples
