@@ -1,7 +1,8 @@
 """percept: when a signal is degraded, which number tells us what a listener, or a machine, loses?
 
 Layers, each importing only those before it:
-    schema, records, study, registry, dsp, stats        words and arithmetic; no files
+    schema, records, study, registry, dsp, loudness,
+    stats                                               words and arithmetic; no files
     settings, media, store, weights                     the only place with input and output
     degradations, codecs, embeddings, metrics, tasks    the choices; one file adds one
     runner, plots, report                               running and telling

@@ -4,12 +4,17 @@ Conventions:
     Audio is float32 in [-1, 1] at full scale, ``[T]`` or ``[C, T]``; levels are in dB relative to full scale.
     Nothing here opens a file or imports torch.
 
-Contents: `mono`, `resample`, `fit_length`, `peak`, `loudness`, `to_pcm16`, `power_spectrogram`.
+    Two hours at 16 kHz are 115 million samples: what is larger than the clip itself is made block by block.
+
+Contents: `blocks`, `room`, `mono`, `resample`, `resampled`, `fit_length`, `peak`, `not_finite`, `to_pcm16`,
+`power_spectrogram`, `frame_blocks`.
 """
 
 from __future__ import annotations
 
-from math import gcd
+import mmap
+from collections.abc import Iterable, Iterator
+from math import gcd, prod
 
 import numpy as np
 
@@ -18,9 +23,30 @@ from percept.schema import Array, Array64, Clip, Unscorable
 PCM16_STEPS = 32768
 """Quantisation steps of 16-bit audio from 0 to full scale."""
 
-LOUDNESS_BLOCK_S = 0.4
-"""ITU-R BS.1770 measures loudness in blocks of 400 ms; a shorter clip has none."""
-LOUDNESS_CHANNELS = 5
+BLOCK = 2**20
+"""Samples of a block: a minute at 16 kHz, 8 MB in double precision."""
+FRAMED = 2**21
+"""Samples of the frames of a block, overlaps counted twice: 16 MB in double precision, 32 s at least at 16 kHz."""
+
+
+def blocks(length: int, size: int | None = None) -> Iterator[slice]:
+    """Neighbouring slices of at most `size` samples (None: `BLOCK`) that cover `length` samples."""
+    size = size or BLOCK
+    for start in range(0, length, size):
+        yield slice(start, min(start + size, length))
+
+
+def room(*shape: int) -> Array:
+    """An array with whatever is in it; a large one has memory of its own, which the system gets back with it.
+
+    Workers keep freed memory for the next array (see `percept.runner`). Where something small has settled there, a
+    long clip no longer fits, and the room of the one before it would be lost.
+    """
+    size = prod(shape)
+    if size <= FRAMED:
+        return np.empty(shape, dtype=np.float32)
+    private = mmap.mmap(-1, size * np.dtype(np.float32).itemsize, access=mmap.ACCESS_COPY)
+    return np.frombuffer(private, dtype=np.float32).reshape(shape)
 
 
 def mono(samples: Array) -> Array:
@@ -34,7 +60,12 @@ def mono(samples: Array) -> Array:
     Returns:
         ``[T]``.
     """
-    return samples if samples.ndim == 1 else samples.mean(axis=0, dtype=np.float64).astype(np.float32)
+    if samples.ndim == 1 or samples.shape[0] == 1:
+        return samples if samples.ndim == 1 else samples[0]
+    mean = room(samples.shape[-1])
+    for part in blocks(mean.size):
+        mean[part] = samples[:, part].mean(axis=0, dtype=np.float64)
+    return mean
 
 
 def resample(samples: Array, old_rate: float, new_rate: float) -> Array:
@@ -58,6 +89,25 @@ def resample(samples: Array, old_rate: float, new_rate: float) -> Array:
     return np.asarray(soxr.resample(samples, old_rate, new_rate, quality="VHQ"), dtype=np.float32)
 
 
+def resampled(parts: Iterable[Array], old_rate: float, new_rate: float) -> Iterator[Array]:
+    """What `resample` makes of a signal that comes in parts: the same samples to the last bit, in other parts.
+
+    Args:
+        parts: the signal, ``[T]`` each, of any lengths.
+        old_rate: present rate; only the ratio of the rates matters.
+        new_rate: wanted rate.
+    """
+    if old_rate == new_rate:
+        yield from parts
+        return
+    import soxr
+
+    stream = soxr.ResampleStream(old_rate, new_rate, 1, dtype="float32", quality="VHQ")
+    for part in parts:
+        yield stream.resample_chunk(np.ascontiguousarray(part, dtype=np.float32))
+    yield stream.resample_chunk(np.zeros(0, dtype=np.float32), last=True)
+
+
 def at_rate(clip: Clip, rate: int | None) -> Clip:
     """The clip at `rate` Hz (None: as it is)."""
     if rate is None or rate == clip.rate:
@@ -73,23 +123,13 @@ def fit_length(samples: Array, length: int) -> Array:
 
 
 def peak(samples: Array) -> float:
-    """The largest magnitude; 0 for an empty array."""
-    return float(np.max(np.abs(samples))) if samples.size else 0.0
+    """The largest magnitude of ``[T]`` or ``[C, T]``; 0 for an empty array."""
+    return float(np.max([np.max(np.abs(samples[..., part])) for part in blocks(samples.shape[-1])], initial=0))
 
 
-def loudness(clip: Clip) -> float | None:
-    """Integrated loudness in LUFS; None for silence, less than 0.4 s, or more than the standard's five channels.
-
-    Reference:
-        ITU-R BS.1770-4, Algorithms to measure audio programme loudness, 2015.
-    """
-    channels = 1 if clip.samples.ndim == 1 else clip.samples.shape[0]
-    if clip.seconds < LOUDNESS_BLOCK_S or peak(clip.samples) == 0 or channels > LOUDNESS_CHANNELS:
-        return None
-    import pyloudnorm
-
-    value = float(pyloudnorm.Meter(clip.rate).integrated_loudness(clip.samples.T.astype(np.float64)))
-    return value if np.isfinite(value) else None
+def not_finite(samples: Array) -> int:
+    """How many samples of ``[T]`` or ``[C, T]`` are NaN or infinite."""
+    return sum(int(np.count_nonzero(~np.isfinite(samples[..., part]))) for part in blocks(samples.shape[-1]))
 
 
 def to_pcm16(samples: Array) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
@@ -122,3 +162,18 @@ def power_spectrogram(samples: Array, window: int, hop: int) -> Array64:
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
     spectrum = np.fft.rfft(frames * hann)
     return np.asarray(spectrum.real**2 + spectrum.imag**2)
+
+
+def frame_blocks(length: int, window: int, hop: int) -> Iterator[slice]:
+    """Overlapping slices of `length` samples that hold some frames each, and together every whole frame once.
+
+    The power spectrograms of the slices, one after the other, are that of the whole.
+
+    Args:
+        length: samples of the clip.
+        window: samples a frame.
+        hop: samples from one frame to the next.
+    """
+    frames = max(1, 1 + (length - window) // hop)  # of a clip without a frame, all: `power_spectrogram` refuses it
+    for part in blocks(frames, max(1, FRAMED // window)):
+        yield slice(part.start * hop, (part.stop - 1) * hop + window)

@@ -5,18 +5,22 @@ Conventions:
     Clips (references) are written as 16-bit PCM; degraded versions as 32-bit float WAV, because a degradation may
     exceed full scale, where 16-bit audio would clip in silence, and because 16-bit rounding is itself a degradation.
 
-Contents: `find`, `holds_audio`, `read`, `read_mono`, `write_pcm16`, `write_float`.
+Contents: `find`, `holds_audio`, `header`, `blocks`, `read`, `read_mono`, `write_pcm16`, `write_float`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import struct
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from percept.dsp import to_pcm16
+from percept import dsp
+from percept.dsp import mono, not_finite, to_pcm16
 from percept.schema import Array, Clip, Unreadable
 
 DOCUMENT_ENDINGS = frozenset(
@@ -94,6 +98,33 @@ def holds_audio(path: Path) -> bool:
     return True
 
 
+def header(path: Path) -> FileFacts:
+    """What the header of an audio file says.
+
+    Raises:
+        Unreadable: missing, empty, not audio, or shorter than its header says where that is cheap to see.
+    """
+    with _opened(path) as (_, facts):
+        return facts
+
+
+def blocks(path: Path) -> Iterator[Array]:
+    """The samples of an audio file, ``[C, T]`` with T of at most `percept.dsp.BLOCK` each (float32, full scale 1).
+
+    Raises:
+        Unreadable: as `read`; what is wrong with the samples is known, and told, only after the last of them, and
+            nothing comes after the first that is not finite.
+    """
+    frames = bad = 0
+    with _opened(path) as (file, facts):
+        while (block := file.read(dsp.BLOCK, dtype="float32", always_2d=True).T).size:
+            frames += block.shape[-1]
+            bad += not_finite(block)
+            if not bad:
+                yield block
+    _check(frames, bad, facts)
+
+
 def read(path: Path) -> tuple[Clip, FileFacts]:
     """Read an audio file whole.
 
@@ -103,21 +134,9 @@ def read(path: Path) -> tuple[Clip, FileFacts]:
     Raises:
         Unreadable: missing, empty, not audio, truncated, without samples, or with NaN or infinite samples.
     """
-    import soundfile
-
-    try:
-        if path.stat().st_size == 0:
-            raise Unreadable("the file is empty (0 bytes)")
-        _refuse_truncated_riff(path)
-        # A stream, because a path that is no UTF-8, or that ends in .raw, is refused whatever it holds.
-        with path.open("rb") as stream, soundfile.SoundFile(stream) as file:
-            facts = FileFacts(file.format, file.subtype, file.samplerate, file.channels, file.frames)
-            samples = file.read(dtype="float32", always_2d=True).T
-    except OSError as error:
-        raise Unreadable(f"cannot be opened: {error.strerror or error}") from None
-    except soundfile.LibsndfileError as error:
-        raise Unreadable(f"not audio that libsndfile reads (WAV, FLAC, OGG, MP3, AIFF, ...): {_short(error)}") from None
-    _check(samples, facts)
+    with _opened(path) as (file, facts):
+        samples = file.read(out=dsp.room(facts.frames, facts.channels)).T
+    _check(samples.shape[-1], not_finite(samples), facts)
     return Clip(samples, facts.rate), facts
 
 
@@ -127,17 +146,17 @@ def read_mono(path: Path) -> Clip:
     Raises:
         Unreadable: as `read`.
     """
-    from percept.dsp import mono
-
     clip, _ = read(path)
     return Clip(mono(clip.samples), clip.rate)
 
 
-def write_pcm16(path: Path, clip: Clip) -> None:
-    """Write ``[T]`` as 16-bit WAV, rounding to the nearest step."""
+def write_pcm16(path: Path, parts: Iterable[Array], rate: int) -> None:
+    """Write a signal that comes in parts ``[T]`` as 16-bit WAV, rounding to the nearest step."""
     import soundfile
 
-    soundfile.write(path, to_pcm16(clip.samples), clip.rate, subtype="PCM_16", format="WAV")
+    with soundfile.SoundFile(path, "w", rate, channels=1, subtype="PCM_16", format="WAV") as file:
+        for part in parts:
+            file.write(to_pcm16(part))
 
 
 def write_float(path: Path, clip: Clip) -> None:
@@ -147,6 +166,24 @@ def write_float(path: Path, clip: Clip) -> None:
 
     with path.open("wb") as file:
         wavfile.write(file, clip.rate, np.ascontiguousarray(clip.samples, dtype=np.float32))
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, FileFacts]]:
+    """The file, ready to be read with soundfile, and its header; what goes wrong with it is told as `Unreadable`."""
+    import soundfile
+
+    try:
+        if path.stat().st_size == 0:
+            raise Unreadable("the file is empty (0 bytes)")
+        _refuse_truncated_riff(path)
+        # A stream, because a path that is no UTF-8, or that ends in .raw, is refused whatever it holds.
+        with path.open("rb") as stream, soundfile.SoundFile(stream) as file:
+            yield file, FileFacts(file.format, file.subtype, file.samplerate, file.channels, file.frames)
+    except OSError as error:
+        raise Unreadable(f"cannot be opened: {error.strerror or error}") from None
+    except soundfile.LibsndfileError as error:
+        raise Unreadable(f"not audio that libsndfile reads (WAV, FLAC, OGG, MP3, AIFF, ...): {_short(error)}") from None
 
 
 def _refuse_truncated_riff(path: Path) -> None:
@@ -161,15 +198,13 @@ def _refuse_truncated_riff(path: Path) -> None:
         raise Unreadable(f"the file is truncated: its header promises {promised} bytes, {there} are there")
 
 
-def _check(samples: Array, facts: FileFacts) -> None:
-    frames = samples.shape[-1]
+def _check(frames: int, bad: int, facts: FileFacts) -> None:
     if frames == 0:
         raise Unreadable("the file holds no samples")
     if frames < facts.frames < 2**62 and facts.format != "MP3":  # an MP3's length is an estimate
         raise Unreadable(f"the file is truncated: its header promises {facts.frames} samples, {frames} could be read")
-    bad = int(np.count_nonzero(~np.isfinite(samples)))
     if bad:
-        raise Unreadable(f"{bad} of {samples.size} samples are not finite (NaN or infinite)")
+        raise Unreadable(f"{bad} of {frames * facts.channels} samples are not finite (NaN or infinite)")
 
 
 def _short(error: Exception) -> str:

@@ -176,9 +176,9 @@ def test_the_same_clip_gives_the_same_bytes(name: str, speech: Clip) -> None:
 def test_bits_are_those_of_the_file() -> None:
     """The Ogg file, its packets and the count agree; 20 ms of Opus at 24 kbit/s are 60 bytes."""
     samples = np.random.default_rng(0).standard_normal((1, 48000)).astype(np.float32) / 10
-    content = _ffmpeg.write(samples, 48000, 24, ffmpeg.OPUS)
+    content = _ffmpeg.write([samples], 1, 48000, 24, ffmpeg.OPUS)
     assert content[:4] == b"OggS"
-    _, packets = _ffmpeg.read(content)
+    packets = list(_ffmpeg.packets(content))
     assert {len(packet) for packet in packets if packet} == {60}
     coded = run("opus", Clip(samples[0, :-6], 48000), 24)
     assert (coded.payload_bits, coded.file_bits) == (8 * sum(map(len, packets)), 8 * len(content))

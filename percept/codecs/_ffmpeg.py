@@ -6,8 +6,9 @@ import ctypes
 import functools
 import io
 import re
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from math import log
+from math import ceil, log
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +29,47 @@ SHORTEST = 2048
 def code(clip: Clip, kbps: float, form: Format) -> Coded:
     """See `percept.codecs.ffmpeg.code`."""
     samples = _clips.channels(clip)
-    count = samples.shape[0]
+    count, wanted = samples.shape
     rate = coded_rate(clip.rate, kbps, count, form)
-    wanted = _clips.at_rate(samples, clip.rate, rate)
-    streams = [wanted[[row]] for row in range(count)] if form.alone else [wanted]
-    decoded, payload, size = [], 0, 0
-    for stream in streams:
-        length = max(stream.shape[-1] + form.margin, SHORTEST if form.encoder == "aac" else 0)
-        content = write(np.stack([dsp.fit_length(row, length) for row in stream]), rate, kbps / len(streams), form)
-        heard, packets = read(content)
-        delay = form.delay(packets)
-        decoded += [dsp.fit_length(row[delay:], stream.shape[-1]) for row in heard / np.float32(form.gain(kbps))]
-        payload += 8 * sum(map(len, packets))
+    length = ceil(wanted * rate / clip.rate)
+    result = dsp.room(*samples.shape)
+    # Views: a long clip is there once, and once more as what was heard of it.
+    rows = [slice(row, row + 1) for row in range(count)] if form.alone else [slice(count)]
+    payload = size = 0
+    for row in rows:
+        stream = samples[row]
+        parts = _clips.resampled((stream[:, part] for part in dsp.blocks(wanted)), wanted, clip.rate, rate)
+        total = max(length + form.margin, SHORTEST if form.encoder == "aac" else 0)
+        padded = _clips.fitted(parts, 0, total, len(stream))
+        content = write(padded, len(stream), rate, kbps / len(rows), form)
+        heads, bits = _summary(content)
+        heard = (part / np.float32(form.gain(kbps)) for part in decoded(content))
+        aligned = _clips.fitted(heard, form.delay(heads), length, len(stream))
+        _fill(result[row], _clips.resampled(aligned, length, rate, clip.rate))
+        payload += bits
         size += 8 * len(content)
     facts = _clips.rates(clip, kbps, payload, size) | {"coded_rate": rate, "encoder": form.encoder} | versions(content)
     facts |= libopus() if form.encoder == "libopus" else {}
-    return Coded(_clips.restored(np.stack(decoded), rate, clip), payload, size, facts)
+    return Coded(result.reshape(clip.samples.shape), payload, size, facts)
+
+
+def _summary(content: bytes) -> tuple[list[bytes], int]:
+    """The first byte of each packet, and the bits of all."""
+    heads, bits = [], 0
+    for packet in packets(content):
+        heads.append(packet[:1])
+        bits += 8 * len(packet)
+    return heads, bits
+
+
+def _fill(target: Array, parts: Iterable[Array]) -> None:
+    """Put the parts ``[C, T]`` side by side, as far as there is room, and then zeros."""
+    begin = 0
+    for part in parts:
+        here = part[:, : target.shape[-1] - begin]
+        target[:, begin : begin + here.shape[-1]] = here
+        begin += here.shape[-1]
+    target[:, begin:] = 0
 
 
 def coded_rate(clip_rate: int, kbps: float, channels: int, form: Format) -> int:
@@ -60,36 +86,50 @@ def coded_rate(clip_rate: int, kbps: float, channels: int, form: Format) -> int:
     return min(able, key=lambda rate: abs(log(rate / clip_rate)))
 
 
-def write(samples: Array, rate: int, kbps: float, form: Format) -> bytes:
-    """A whole file with ``[C, T]`` at `rate` Hz; the same bytes for the same input."""
-    layout = "mono" if samples.shape[0] == 1 else "stereo"
-    frame = av.AudioFrame.from_ndarray(_arranged(samples, form.sample_format), format=form.sample_format, layout=layout)
-    frame.sample_rate = rate
-    # Without a time the MP4 writer does not know how many samples the encoder put before the first one.
-    frame.pts, frame.time_base = 0, Fraction(1, rate)
+def write(parts: Iterable[Array], channels: int, rate: int, kbps: float, form: Format) -> bytes:
+    """A whole file with the parts, ``[C, T]`` each, at `rate` Hz; the same bytes for the same input, however divided.
+
+    Args:
+        parts: the signal.
+        channels: C.
+        rate: its sample rate.
+        kbps: bit rate in kbit/s.
+        form: the codec.
+    """
+    layout = "mono" if channels == 1 else "stereo"
     file = io.BytesIO()
     options = {"fflags": "+bitexact", **form.muxer}
     with av.open(file, "w", format=form.container, options=options) as container:
         stream: Any = container.add_stream(
-            form.encoder, rate=rate, layout=layout, options=dict(form.options(kbps, samples.shape[0]))
+            form.encoder, rate=rate, layout=layout, options=dict(form.options(kbps, channels))
         )
         stream.bit_rate = round(1000 * kbps)
         stream.codec_context.format = form.sample_format
-        for last in (frame, None):
-            container.mux(stream.encode(last))
+        begin = 0
+        for part in parts:
+            frame = av.AudioFrame.from_ndarray(
+                _arranged(part, form.sample_format), format=form.sample_format, layout=layout
+            )
+            frame.sample_rate = rate
+            # Without a time the MP4 writer does not know how many samples the encoder put before the first one.
+            frame.pts, frame.time_base = begin, Fraction(1, rate)
+            container.mux(stream.encode(frame))
+            begin += part.shape[-1]
+        container.mux(stream.encode(None))
     return file.getvalue()
 
 
-def read(content: bytes) -> tuple[Array, list[bytes]]:
-    """What a file holds: the decoded signal ``[C, T]``, and its packets."""
-    parts, packets = [], []
+def packets(content: bytes) -> Iterator[bytes]:
+    """The packets of a file; the last may be empty."""
     with av.open(io.BytesIO(content), "r") as container:
-        stream = container.streams.audio[0]
-        for packet in container.demux(stream):
-            packets.append(bytes(packet))
-            parts += [_planar(frame) for frame in packet.decode()]
-        count = stream.channels
-    return np.concatenate([np.zeros((count, 0), np.float32), *parts], axis=1), packets
+        yield from (bytes(packet) for packet in container.demux(container.streams.audio[0]))
+
+
+def decoded(content: bytes) -> Iterator[Array]:
+    """What a file sounds like, in parts ``[C, T]``."""
+    with av.open(io.BytesIO(content), "r") as container:
+        for packet in container.demux(container.streams.audio[0]):
+            yield from (_planar(frame) for frame in packet.decode())
 
 
 def versions(content: bytes) -> dict[str, str]:

@@ -22,6 +22,9 @@ from percept.codecs import CODECS
 from percept.records import Codec, Coded
 from percept.schema import Clip
 
+VERSION = 2
+"""2: clips of more than 5.8 minutes (at 48 kHz) are resampled in pieces, see `percept.codecs._clips`."""
+
 FAR_KBPS = frozenset((32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320))
 NEAR_KBPS = frozenset((8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160))
 """Rates of Layer III in MPEG-1 (32 to 48 kHz) and in MPEG-2 (16 to 24 kHz; MPEG-2.5 has those up to 64)."""
@@ -196,6 +199,7 @@ CODECS.add(
         title="MP3",
         summary="MPEG-1/2/2.5 Layer III at a constant rate, by LAME",
         citation="ISO/IEC 11172-3:1993 and ISO/IEC 13818-3:1998",
+        version=VERSION,
         code=partial(code, form=MP3),
         levels=(128.0, 64.0, 32.0),
         limits=(8.0, 320.0),
@@ -209,6 +213,7 @@ CODECS.add(
         title="Opus",
         summary="speech and music codec at a constant rate, frames of 20 ms, by libopus",
         citation="RFC 6716, Definition of the Opus Audio Codec, 2012",
+        version=VERSION,
         code=partial(code, form=OPUS),
         levels=(64.0, 24.0, 6.0),
         limits=(6.0, 512.0),
@@ -221,6 +226,7 @@ CODECS.add(
         title="AAC",
         summary="AAC-LC, by FFmpeg's own encoder",
         citation="ISO/IEC 14496-3:2019",
+        version=VERSION,
         code=partial(code, form=AAC),
         levels=(128.0, 64.0, 32.0),
         limits=(12.0, 432.0),
@@ -233,6 +239,7 @@ CODECS.add(
         title="G.711 mu-law",
         summary="8 logarithmic bits a sample at 8 kHz, as on the telephone; 64 kbit/s a channel",
         citation="ITU-T Recommendation G.711, 1988",
+        version=VERSION,
         code=partial(code, form=MULAW),
         levels=(64.0,),
         limits=(64.0, 128.0),
@@ -246,6 +253,7 @@ CODECS.add(
         title="G.722",
         summary="two-band ADPCM at 16 kHz, as in wide-band telephony; 64 kbit/s a channel",
         citation="ITU-T Recommendation G.722, 2012",
+        version=VERSION,
         code=partial(code, form=G722),
         levels=(64.0,),
         limits=(64.0, 128.0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from percept.degradations import DEGRADATIONS
-from percept.dsp import fit_length, resample
+from percept.dsp import blocks, resampled, room
 from percept.records import Degradation
 from percept.schema import Array, Clip
 
@@ -21,8 +21,15 @@ def reduce_bandwidth(clip: Clip, factor: float, generator: np.random.Generator) 
     Returns:
         ``[T]``, aligned with the input (both resamplers are linear-phase and free of delay).
     """
-    narrow = resample(clip.samples, factor, 1.0)
-    return fit_length(resample(narrow, 1.0, factor), clip.samples.shape[-1])
+    samples = room(clip.samples.size)
+    narrow = resampled((clip.samples[part] for part in blocks(samples.size)), factor, 1.0)
+    begin = 0
+    for part in resampled(narrow, 1.0, factor):
+        here = part[: samples.size - begin]
+        samples[begin : begin + here.size] = here
+        begin += here.size
+    samples[begin:] = 0
+    return samples
 
 
 DEGRADATIONS.add(

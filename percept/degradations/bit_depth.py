@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from percept.degradations import DEGRADATIONS
+from percept.dsp import blocks, room
 from percept.records import Degradation
 from percept.schema import Array, Clip
 
@@ -24,8 +25,11 @@ def reduce_bit_depth(clip: Clip, bits: float, generator: np.random.Generator) ->
         Widrow and Kollár, Quantization Noise, 2008, chapter 1.
     """
     steps = 2.0 ** (bits - 1)
-    levels = np.round(clip.samples.astype(np.float64) * steps)
-    return np.asarray(np.clip(levels, -steps, steps - 1) / steps, dtype=np.float32)
+    samples = room(clip.samples.size)
+    for part in blocks(samples.size):
+        levels = np.round(clip.samples[part].astype(np.float64) * steps)
+        samples[part] = np.clip(levels, -steps, steps - 1) / steps
+    return samples
 
 
 DEGRADATIONS.add(

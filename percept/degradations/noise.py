@@ -8,6 +8,7 @@ import numpy as np
 
 from percept.degradations import DEGRADATIONS
 from percept.degradations._mixing import add_at_snr
+from percept.dsp import blocks, room
 from percept.records import Degradation
 from percept.schema import Array, Clip
 
@@ -23,8 +24,10 @@ def add_noise(clip: Clip, deviation: float, generator: np.random.Generator) -> A
     Returns:
         ``[T]``; may exceed full scale.
     """
-    noise = generator.standard_normal(clip.samples.shape[-1])
-    return (clip.samples + deviation * noise).astype(np.float32)
+    samples = room(clip.samples.size)
+    for part in blocks(samples.size):  # the same numbers as all at once
+        samples[part] = clip.samples[part] + deviation * generator.standard_normal(part.stop - part.start)
+    return samples
 
 
 def add_noise_by_snr(clip: Clip, snr_db: float, generator: np.random.Generator) -> Array:

@@ -14,7 +14,8 @@ Contents: `Embedder`, `embed`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Literal, Self
 
 import numpy as np
@@ -22,9 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from percept.dsp import mono
-from percept.embeddings._batches import arithmetic, infer
-from percept.embeddings._resample import Table, resample, resampled_length
+from percept.dsp import mono, not_finite, room
+from percept.embeddings._batches import arithmetic, batch, infer
+from percept.embeddings._resample import Table, resample, resampled, resampled_length
 from percept.schema import Array, Array64, Clip, Unscorable
 
 Precision = Literal["float32", "tf32", "bfloat16"]
@@ -135,6 +136,18 @@ class Embedder(nn.Module):
         self._check(samples.shape[-1], waveform.shape[-1] / given)
         return functional.pad(samples, self.padding(samples.shape[-1])).unfold(-1, self.window, self.hop)
 
+    def runs(self, waveform: Tensor, rate: int | None, size: int) -> Iterator[Tensor]:
+        """What `windows` gives for one waveform ``[1, T]``, bit for bit, `size` at a time: float64 ``[N, window]``.
+
+        The waveform is never there as a whole in double precision, nor at the embedding's rate.
+        """
+        given, length = rate or self.rate, waveform.shape[-1]
+        samples = resampled_length(length, given, self.rate)
+        self._check(samples, length / given)
+        before, after = (waveform.new_zeros((1, count), dtype=torch.float64) for count in self.padding(samples))
+        parts = chain([before], resampled(waveform, given, self.rate, self.resampler), [after])
+        yield from _runs(parts, self.window, self.hop, size)
+
     def frames(self, length: int, rate: int | None = None) -> int:
         """F for a waveform of `length` samples at `rate`; 0 when it is too short."""
         samples = resampled_length(length, rate or self.rate, self.rate)
@@ -191,7 +204,9 @@ class Embedder(nn.Module):
 def embed(embedder: Embedder, clip: Clip) -> Array:
     """The embedding of a clip, float32 ``[F, D]``, without gradients.
 
-    Memory grows with the clip's samples, not with its windows: front end and network see one chunk at a time.
+    Equal to what `Embedder.forward` gives for the whole clip, but for rounding (see `Embedder.infer`). Besides the
+    clip and its embedding, memory does not grow with the clip's length: resampler, front end and network see one part
+    at a time.
 
     Raises:
         Unscorable: when the clip is empty, too short for this embedding or not finite.
@@ -199,11 +214,34 @@ def embed(embedder: Embedder, clip: Clip) -> Array:
     samples = mono(clip.samples)
     if not samples.size:
         raise Unscorable("the clip is empty")
-    wrong = samples.size - int(np.isfinite(samples).sum())
+    wrong = not_finite(samples)
     if wrong:
         raise Unscorable(f"the clip is not finite: {wrong} of {samples.size} samples are NaN or infinite")
-    waveform = torch.tensor(samples, dtype=torch.float32, pin_memory=embedder.device.type == "cuda")
-    waveform = waveform.to(embedder.device, non_blocking=True)
+    waveform = torch.from_numpy(np.require(samples, np.float32, ["C", "W"]))
+    if embedder.device.type == "cuda":
+        waveform = waveform.pin_memory().to(embedder.device, non_blocking=True)
+    frames = room(embedder.frames(samples.size, clip.rate), embedder.dimension)
+    begin = 0
     with torch.no_grad():
-        windows = embedder.windows(waveform[None], clip.rate)[0]
-    return infer(embedder, windows)
+        for run in embedder.runs(waveform[None], clip.rate, batch(embedder)):
+            frames[begin : begin + len(run)] = infer(embedder, run)
+            begin += len(run)
+    return frames
+
+
+def _runs(parts: Iterable[Tensor], window: int, hop: int, size: int) -> Iterator[Tensor]:
+    """All windows of a signal that comes in parts ``[1, T]``, in order, `size` at a time but for the last."""
+    held: Tensor | None = None
+    skipped = 0
+    for part in parts:
+        rest = part[0, skipped:]
+        skipped -= part.shape[-1] - rest.numel()
+        held = rest if held is None else torch.cat([held, rest])
+        # Windows that make whole chunks; a gap between two windows may reach beyond what is held.
+        count = (1 + (held.numel() - window) // hop) // size * size if held.numel() >= window else 0
+        if count:
+            yield from torch.split(held.unfold(0, window, hop)[:count], size)
+            skipped = max(0, count * hop - held.numel())
+            held = held[count * hop :]
+    if held is not None and held.numel() >= window:
+        yield held.unfold(0, window, hop)

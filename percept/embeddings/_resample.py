@@ -27,6 +27,7 @@ Source: J. O. Smith, Digital Audio Resampling, https://ccrma.stanford.edu/~jos/r
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, gcd
 from typing import Any, Literal
@@ -51,6 +52,8 @@ GROUP_OUTPUTS = 192
 """Outputs that share a stretch of input: so many that it is little longer than what one of them needs."""
 GROUPS_AT_ONCE = 4096
 """Groups in one product of matrices; bounds the memory that a long clip needs."""
+PART = 2**20
+"""Samples of a part where there is nothing to resample."""
 
 
 def resampled_length(length: int, old_rate: int, new_rate: int) -> int:
@@ -72,48 +75,79 @@ def resample(waveform: Tensor, old_rate: int, new_rate: int, table: Table = "exa
     """
     if old_rate == new_rate:
         return waveform
+    return torch.cat([waveform[:, :0], *resampled(waveform, old_rate, new_rate, table)], dim=1)
+
+
+def resampled(waveform: Tensor, old_rate: int, new_rate: int, table: Table = "exact") -> Iterator[Tensor]:
+    """The parts that `resample` puts together: float64, however long the waveform is, 6 MB each and no more at a time.
+
+    Args:
+        waveform: ``[B, T]``, float32 or float64.
+        old_rate: see `resample`.
+        new_rate: see `resample`.
+        table: see `resample`.
+    """
     divisor = gcd(old_rate, new_rate)
     old, new = old_rate // divisor, new_rate // divisor
-    result = _polyphase(waveform, old, new, table)
-    return _with_slips(waveform, result, old, new) if table == "resampy" and new < old else result
+    if old == new:
+        yield from (part.double() for part in torch.split(waveform, PART, dim=1))
+    elif table == "resampy" and new < old:
+        yield from _with_slips(waveform, _polyphase(waveform, old, new, table), old, new)
+    else:
+        yield from _polyphase(waveform, old, new, table)
 
 
-def _polyphase(waveform: Tensor, old: int, new: int, table: Table) -> Tensor:
+def _polyphase(waveform: Tensor, old: int, new: int, table: Table) -> Iterator[Tensor]:
     length = resampled_length(waveform.shape[-1], old, new)
     plan = _plan(old, new, table, waveform.device)
     periods = ceil(length / plan.outputs)
     groups, _, width = plan.weights.shape
-    missing = periods * plan.inputs + width - waveform.shape[-1]
-    padded = functional.pad(waveform, (plan.reach, max(0, missing)))
     tap = torch.arange(width, device=waveform.device)
-    parts = [waveform[:, :0]]
     for some in torch.split(torch.arange(periods, device=waveform.device), max(1, GROUPS_AT_ONCE // groups)):
-        start = some[:, None] * plan.inputs + plan.first
-        stretches = padded[:, start[..., None] + tap]
+        begin = int(some[0])
+        here = _around(waveform, begin * plan.inputs - plan.reach, len(some) * plan.inputs + width)
+        start = (some - begin)[:, None] * plan.inputs + plan.first
+        stretches = here[:, start[..., None] + tap]
         products = torch.einsum("bpgw,gow->bpgo", stretches, plan.weights)
-        parts.append(products.flatten(2)[..., : plan.outputs].flatten(1))
-    return torch.cat(parts, dim=1)[:, :length]
+        yield products.flatten(2)[..., : plan.outputs].flatten(1)[:, : length - begin * plan.outputs]
 
 
-def _with_slips(waveform: Tensor, result: Tensor, old: int, new: int) -> Tensor:
-    """`result`, corrected where resampy's clock is late.
+def _around(waveform: Tensor, begin: int, count: int) -> Tensor:
+    """`count` samples from `begin` on in float64; zeros before the first sample and after the last."""
+    low, high = (min(max(place, 0), waveform.shape[-1]) for place in (begin, begin + count))
+    return functional.pad(waveform[:, low:high].double(), (low - begin, begin + count - high))
+
+
+def _with_slips(waveform: Tensor, parts: Iterator[Tensor], old: int, new: int) -> Iterator[Tensor]:
+    """`parts`, corrected where resampy's clock is late; each begins where an output and an input sample coincide.
 
     Every `new` outputs one coincides with an input sample. Where the clock has not quite reached it, resampy
     takes the sample before and a fraction of (nearly) 1: the same time, but its cut steps lead to other points.
     """
-    length = result.shape[-1]
-    clock = np.cumsum(np.concatenate([[0.0], np.full(max(0, length - 1), 1 / (new / old))]))[:length:new]
-    turns = np.flatnonzero(clock < np.arange(clock.size) * old)
+    distance, change = (values.to(waveform.device) for values in _late(old, new))
+    reach, period = int(distance[-1]), 1 / (new / old)
+    done, time = 0, 0.0
+    for part in parts:
+        # Added up one by one, as resampy does: the order decides the rounding.
+        clock = np.cumsum(np.concatenate([[time], np.full(part.shape[-1], period)]))
+        time = float(clock[-1])
+        on_time = (np.arange(ceil(part.shape[-1] / new)) + done) * old
+        turns = torch.from_numpy(np.flatnonzero(clock[:-1:new] < on_time)).to(waveform.device)
+        here = _around(waveform, done * old - reach, on_time.size * old + 2 * reach)
+        around = here[:, turns[:, None] * old + distance + reach]
+        done += on_time.size
+        yield part.index_add(1, turns * new, around @ change)
+
+
+@functools.lru_cache(maxsize=16)
+def _late(old: int, new: int) -> tuple[Tensor, Tensor]:
+    """What a late clock adds to an output: distances from its input sample, and weights."""
     scale = new / old
     step = max(1, int(scale * TABLE_STEPS))
-    reach = _reach(step)
-    distance = np.arange(-reach, reach + 1)
+    distance = np.arange(-_reach(step), _reach(step) + 1)
     on_time = _table_weights(distance, np.zeros(1), scale, step)
     late = _table_weights(distance + 1, np.full(1, scale), scale, step)
-    change = torch.from_numpy(scale * (late - on_time)).to(waveform.device)
-    padded = functional.pad(waveform, (reach, reach))
-    around = padded[:, torch.from_numpy(turns[:, None] * old + distance + reach).to(waveform.device)]
-    return result.index_add(1, torch.from_numpy(turns * new).to(waveform.device), around @ change)
+    return torch.from_numpy(distance), torch.from_numpy(scale * (late - on_time))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+import numpy as np
 
 from percept import dsp, media
+from percept.loudness import LoudnessMeter
 from percept.runner import Tally, Task, perform, warn
-from percept.schema import CLEAN, Clip, PerceptError, Unreadable
+from percept.schema import CLEAN, Array, PerceptError, Unreadable
 from percept.settings import Convert, Run
 from percept.stages._clips_table import kinds
 from percept.stages._folders import audio_name
@@ -18,6 +23,8 @@ from percept.store import Manifest, Plan, Record, digest, key, plain, writing
 VERSION = 1
 FULL_SCALE = (dsp.PCM16_STEPS - 1) / dsp.PCM16_STEPS
 """The largest positive value that 16-bit audio holds."""
+IN_MEMORY_BYTES = 64 * 2**20
+"""Up to here a clip, whose peak must be known before it is written, waits in memory; a longer one in a file."""
 
 
 def convert(settings: Convert, run: Run) -> Tally:
@@ -95,40 +102,86 @@ def _task(manifest: Manifest, path: Path, name: str, kind: str, settings: Conver
         content = digest(path)
     except OSError as error:
         content = f"unreadable: {error}"
+    known = {"kind": kind, "source_digest": content}
     target = audio_name(name, CLEAN)
     record = Record("convert", name, path=target, key=key("convert", VERSION, content, settings.rate, kind))
-    return Task(manifest, (record,), _convert, (path, manifest.folder / target, settings.rate, kind))
+    return Task(manifest, (record,), _convert, (path, manifest.folder / target, settings.rate, known))
 
 
-def _convert(source: Path, target: Path, rate: int, kind: str) -> list[dict[str, Any]]:
-    original, header = media.read(source)
-    samples = dsp.at_rate(Clip(dsp.mono(original.samples), original.rate), rate).samples
-    if samples.size == 0:
-        raise Unreadable(f"too short: {header.frames} samples at {header.rate} Hz leave none at {rate} Hz")
-    # Band-limiting overshoots at steep edges; the whole clip is lowered rather than clipped, and the gain is told.
-    # 16-bit audio reaches down to -1 but only up to one step below +1.
-    excess = max(float(samples.max()) / FULL_SCALE, -float(samples.min()))
-    gain = 1 / excess if excess > 1 else 1.0
-    clip = Clip((samples * gain).astype(samples.dtype), rate)
-    with writing(target) as temporary:
-        media.write_pcm16(temporary, clip)
+def _convert(source: Path, target: Path, rate: int, known: dict[str, str]) -> list[dict[str, Any]]:
+    header = media.header(source)
+    before, after = _Level(header.rate, header.channels), _Level(rate, 1)
+    # In the target's folder, because a temporary folder may lie in memory.
+    with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, dir=str(target.parent)) as waiting:
+        whole = (dsp.mono(block) for block in before.watch(media.blocks(source)))
+        low, high, count = _put(waiting, dsp.resampled(whole, header.rate, rate))
+        if not count:
+            raise Unreadable(f"too short: {header.frames} samples at {header.rate} Hz leave none at {rate} Hz")
+        # Band-limiting overshoots at steep edges; the whole clip is lowered rather than clipped, and the gain is told.
+        # 16-bit audio reaches down to -1 but only up to one step below +1.
+        excess = max(high / FULL_SCALE, -low)
+        gain = 1 / excess if excess > 1 else 1.0
+        with writing(target) as temporary:
+            media.write_pcm16(temporary, after.watch(_scaled(waiting, gain)), rate)
     facts = {
         "source": str(source),
-        "kind": kind,
-        "source_digest": digest(source),
+        **known,
         "source_format": f"{header.format} {header.subtype}",
         "source_rate": header.rate,
         "source_channels": header.channels,
-        "source_seconds": original.seconds,
-        "source_peak_db": _db(dsp.peak(original.samples)),
-        "source_loudness_lufs": dsp.loudness(original),
+        "source_seconds": before.seconds,
+        "source_peak_db": _db(before.peak),
+        "source_loudness_lufs": before.loudness,
         "rate": rate,
-        "audio_seconds": clip.seconds,
-        "peak_db": _db(dsp.peak(clip.samples)),
-        "loudness_lufs": dsp.loudness(clip),
+        "audio_seconds": after.seconds,
+        "peak_db": _db(after.peak),
+        "loudness_lufs": after.loudness,
         "gain_db": _db(gain),
     }
     return [{"digest": digest(target), "facts": facts}]
+
+
+class _Level:
+    """Length, peak and loudness of a signal that passes by in blocks."""
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self.peak = 0.0
+        self._rate = rate
+        self._frames = 0
+        self._meter = LoudnessMeter(rate, channels)
+
+    def watch(self, blocks: Iterable[Array]) -> Iterator[Array]:
+        """The blocks, ``[T]`` or ``[C, T]``, as they are."""
+        for block in blocks:
+            self.peak = max(self.peak, dsp.peak(block))
+            self._frames += block.shape[-1]
+            self._meter.add(np.atleast_2d(block))
+            yield block
+
+    @property
+    def seconds(self) -> float:
+        return self._frames / self._rate
+
+    @property
+    def loudness(self) -> float | None:
+        return self._meter.integrated()
+
+
+def _put(file: IO[bytes], blocks: Iterable[Array]) -> tuple[float, float, int]:
+    """Append the blocks ``[T]`` to the file; their smallest and largest sample, and how many there are."""
+    low, high, count = math.inf, -math.inf, 0
+    for block in blocks:
+        if block.size:
+            low, high, count = min(low, float(block.min())), max(high, float(block.max())), count + block.size
+            file.write(block.tobytes())
+    return low, high, count
+
+
+def _scaled(file: IO[bytes], gain: float) -> Iterator[Array]:
+    """The samples in the file times the gain, in blocks ``[T]``."""
+    file.seek(0)
+    while content := file.read(dsp.BLOCK * np.dtype(np.float32).itemsize):
+        yield (np.frombuffer(content, dtype=np.float32) * gain).astype(np.float32)
 
 
 def _db(amplitude: float) -> float | None:

@@ -173,11 +173,11 @@ class _Work:
 def _degrade(work: _Work, draft: Record) -> list[dict[str, Any]]:
     clip = media.read_mono(work.source)
     samples, facts = _version(clip, work, draft)
-    if samples.shape != clip.samples.shape or not np.isfinite(samples).all():
+    if samples.shape != clip.samples.shape or dsp.not_finite(samples):
         raise RuntimeError(f"{draft.condition} changed the length or made values that are not finite")
     peak = dsp.peak(samples)
     if work.full_scale and peak:
-        samples = (samples / peak).astype(np.float32)
+        samples = np.divide(samples, np.float32(peak), dtype=np.float32)
     with writing(work.target) as temporary:
         media.write_float(temporary, Clip(samples, clip.rate))
     facts = {**facts, "audio_seconds": clip.seconds, "peak": dsp.peak(samples)}
