@@ -37,16 +37,16 @@ def compare_embeddings(right: Path, found: Path, tolerance: Tolerance) -> Verdic
     missing = [name for name in names if not (found / name).exists()]
     if missing or not names:
         return {"agrees": False, "words": f"no result for {', '.join(missing) or 'any clip'}"}
-    relative, cosine = 0.0, 1.0
+    errors, cosines = [], []
     for name in names:
         a, b = np.load(right / name).astype(np.float64), np.load(found / name).astype(np.float64)
         if a.shape != b.shape:
             return {"agrees": False, "words": f"{name}: shape {list(b.shape)}, should be {list(a.shape)}"}
         norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-        cosines = (a * b).sum(axis=1) / np.where(norms > 0, norms, 1)
-        relative = max(relative, float(np.linalg.norm(a - b) / np.linalg.norm(a)))
-        cosine = min(cosine, float(cosines.min()))
-    agrees = bool(relative <= tolerance.relative and cosine >= tolerance.cosine)  # False for NaN too
+        errors.append(np.linalg.norm(a - b) / np.linalg.norm(a))
+        cosines.append(((a * b).sum(axis=1) / np.where(norms > 0, norms, 1)).min())
+    relative, cosine = float(np.max(errors)), float(np.min(cosines))  # NaN stays NaN
+    agrees = bool(relative <= tolerance.relative and cosine >= tolerance.cosine)
     words = f"relative error {relative:.1e}, worst frame's cosine {cosine:.6f}"
     return {"agrees": agrees, "words": words, "relative": relative, "cosine": cosine}
 

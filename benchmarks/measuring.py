@@ -12,6 +12,7 @@ Contents: `Contestant`, `Cold`, `Row`, `take_turns`, `finish`, `once`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -96,7 +97,11 @@ class Worker:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, cwd=folder
         )
-        self.versions: dict[str, str] = self._answer()["versions"]
+        try:
+            self.versions: dict[str, str] = self._answer()["versions"]
+        except Failed:
+            self.close()
+            raise
 
     def work(self, target: Path) -> dict[str, Any]:
         """Work once; the answer's entries are seconds, cpu and facts."""
@@ -114,7 +119,8 @@ class Worker:
 
     def close(self) -> None:
         """End the process."""
-        self._pipe(self._process.stdin).close()
+        with contextlib.suppress(BrokenPipeError):  # what was not taken up before it died
+            self._pipe(self._process.stdin).close()
         try:
             self._process.wait(timeout=30)
         except subprocess.TimeoutExpired:

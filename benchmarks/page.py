@@ -19,9 +19,9 @@ Results = dict[str, Any]
 HEAD = """# Benchmarks
 
 Written by `make bench` ({date}); not edited by hand. Times are medians of {repeats} interleaved repetitions (A B C
-A B C …), with their range; another run, another machine gives others. What counts are the ratios within a run: each is the
-median of the ratios turn by turn. Every contestant runs with the same seeded, untrained weights, and its result is
-compared with ours: one that differs is marked **WRONG**, whatever its speed.
+A B C …), with their range; another run, another machine gives others. What counts are the ratios within a run:
+each is the median of the ratios turn by turn. Every contestant runs with the same seeded, untrained weights, and
+its result is compared with ours: one that differs is marked **WRONG**, whatever its speed.
 """
 QUICK = """
 **This is a quick run, for development: fewer clips and repetitions. Its figures are not results.**
@@ -82,9 +82,9 @@ def _openl3(case: Results, cases: Results) -> str:
     work = case["frames"] * case["gflop_a_frame"]
     intro = (
         f"OpenL3 mel256, music, 512 features, hop 0.1 s, on {case['files']} files of {case['audio_seconds']:.1f} s of "
-        f"speech together: {case['frames']} frames of {case['gflop_a_frame']:.1f} GFLOP, counted as direct convolution, "
-        "from 16 kHz audio to the saved `.npy`. Right is what the same numbers give layer by layer in PyTorch "
-        "float32.\n\n"
+        f"speech together: {case['frames']} frames of {case['gflop_a_frame']:.1f} GFLOP, counted as direct "
+        "convolution, from 16 kHz audio to the saved `.npy`. Right is what the same numbers give layer by layer in "
+        "PyTorch float32.\n\n"
     )
     ceilings = {row["format"]: _ceiling(cases, row["format"]) for row in cases.get("ceilings", {}).get("table", [])}
 

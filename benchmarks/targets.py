@@ -157,6 +157,8 @@ def _figure(target: Target, results: Results) -> tuple[float, str]:
     if target.kind == "ratio":
         turns = ratios(ours["seconds"], row_of(case, target.theirs)["seconds"])
     elif target.kind == "cores":
+        if target.step and target.step not in ours["steps"]:
+            raise NotMeasured(f"no step '{target.step}'")
         turns = cores(ours["steps"][target.step] if target.step else ours)
     else:
         turns = ours["seconds"]
