@@ -72,7 +72,9 @@ def _measure(given: argparse.Namespace) -> None:
             folder = Path(scratch) / case
             folder.mkdir()
             setting = _setting(given, folder, repeats, before, name, peers)
-            results["cases"][case] = _cases()[case](setting)
+            measured = f"Measured {results['date']} at revision {results['machine']['revision']}"
+            measured += f", {repeats} repetitions{', a quick run' if given.quick else ''}."
+            results["cases"][case] = {**_cases()[case](setting), "measured": measured}
             shutil.rmtree(folder, ignore_errors=True)
             temporary = given.results.with_suffix(".part")
             temporary.write_text(json.dumps(results, indent=1), encoding="utf-8")

@@ -47,11 +47,11 @@ def page(results: Results, curve: str = "") -> str:
     parts += [_machine(results), _targets(cases)]
     for key, writer in SECTIONS.items():
         if key in cases:
-            parts.append(f"## {TITLES[key]}\n\n{writer(cases[key], cases)}")
+            parts.append(_section(key, cases, writer(cases[key], cases)))
     for key in ("growth", "memory"):
         if key in cases:
             picture = f"![cost and memory by number of clips]({curve})\n\n" if key == "growth" and curve else ""
-            parts.append(f"## {TITLES[key]}\n\n{picture}{_lines(cases[key])}")
+            parts.append(_section(key, cases, picture + _lines(cases[key])))
     parts.append(_versions(cases))
     return "\n".join(part.strip("\n") + "\n" for part in parts if part)
 
@@ -60,6 +60,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def _section(key: str, cases: Results, text: str) -> str:
+    return f"## {TITLES[key]}\n\n{text}\n{cases[key].get('measured', '')}\n"
 
 
 def _machine(results: Results) -> str:
