@@ -2,6 +2,7 @@
 # make test   set up, and run the test suite       (make test-slow: the long sweeps)
 # make lint   set up, and check style and types
 # make docs   write the README's tables from the code
+# make bench  time every stage and every peer that installs, and write docs/benchmarks.md (BENCH=--quick: a short run)
 # make clean  remove the virtual environment and everything that a run made
 
 PYTHON ?= python3
@@ -28,7 +29,7 @@ Then start the same command again.
 endef
 export EXPLAIN_BUILD
 
-.PHONY: demo test test-slow lint docs clean
+.PHONY: demo test test-slow lint docs bench clean
 
 demo: $(VENV)/installed
 	$(BIN)/python audio_conversion.py
@@ -50,8 +51,11 @@ lint: $(VENV)/installed-dev
 docs: $(VENV)/installed
 	$(BIN)/python docs/write_tables.py
 
+bench: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks $(BENCH)
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-tensorflow .peer-torchopenl3 benchmarks/results.json
 	find test_audio openl3_embeddings vggish_embeddings results -mindepth 1 ! -name README.md -delete
 	rm -rf logmel_embeddings cdpam_embeddings results_noise_study results_everything
 

@@ -101,6 +101,8 @@ def _polyphase(waveform: Tensor, old: int, new: int, table: Table) -> Iterator[T
     length = resampled_length(waveform.shape[-1], old, new)
     plan = _plan(old, new, table, waveform.device)
     periods = ceil(length / plan.outputs)
+    if not periods:
+        return
     groups, _, width = plan.weights.shape
     tap = torch.arange(width, device=waveform.device)
     for some in torch.split(torch.arange(periods, device=waveform.device), max(1, GROUPS_AT_ONCE // groups)):
