@@ -21,6 +21,8 @@ from percept.schema import Clip, Unscorable
 
 SHORTEST_S = 0.4097
 """30 frames of 25.6 ms with half overlap at 10 kHz: what one intelligibility segment needs."""
+LONGEST_S = 120.0
+"""The package takes 3 MB for each second; in a longer clip, the loudest frame would decide for hours what is silent."""
 
 
 def stoi(reference: Clip, degraded: Clip) -> float:
@@ -71,6 +73,7 @@ for _name, _compute, _words, _citation in (
     METRICS.add(
         Metric(
             name=_name,
+            version=2,
             title=_name.upper(),
             summary=_words,
             citation=_citation,
@@ -81,6 +84,7 @@ for _name, _compute, _words, _citation in (
             higher_is_better=True,
             group="perceptual",
             meant_for="speech",
+            longest_s=LONGEST_S,
             licence="MIT (package pystoi)",
         )
     )
