@@ -59,7 +59,7 @@ METRICS.add(
         name="cdpam",
         version=2,
         title="CDPAM",
-        summary="learnt perceptual distance, from listeners' answers on what differs",
+        summary="learnt perceptual distance, from listeners' answers on what differs; beyond 2 min a mean over windows",
         citation="Manocha et al., ICASSP 2021",
         compute=cdpam,
         unit="",
