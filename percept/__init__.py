@@ -3,7 +3,7 @@
 Layers, each importing only those before it:
     schema, records, study, registry, dsp, loudness,
     stats                                               words and arithmetic; no files
-    settings, media, store, weights                     the only place with input and output
+    settings, media, stored, store, weights             the only place with input and output
     degradations, codecs, embeddings, metrics, tasks    the choices; one file adds one
     runner, plots, report                               running and telling
     stages                                              convert, degrade, embed, score, correlate, report

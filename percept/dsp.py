@@ -6,14 +6,15 @@ Conventions:
 
     Two hours at 16 kHz are 115 million samples: what is larger than the clip itself is made block by block.
 
-Contents: `blocks`, `room`, `mono`, `resample`, `resampled`, `fit_length`, `peak`, `not_finite`, `to_pcm16`,
-`power_spectrogram`, `frame_blocks`.
+Contents: `blocks`, `equal_parts`, `room`, `mono`, `resample`, `resampled`, `fit_length`, `peak`, `not_finite`,
+`to_pcm16`, `power_spectrogram`, `frame_blocks`.
 """
 
 from __future__ import annotations
 
 import mmap
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from math import gcd, prod
 
 import numpy as np
@@ -34,6 +35,13 @@ def blocks(length: int, size: int | None = None) -> Iterator[slice]:
     size = size or BLOCK
     for start in range(0, length, size):
         yield slice(start, min(start + size, length))
+
+
+def equal_parts(length: int, count: int) -> list[slice]:
+    """`count` neighbouring slices that cover `length` samples, as equal as can be, the longer ones first."""
+    each, more = divmod(length, count)
+    ends = [each * index + min(index, more) for index in range(count + 1)]
+    return [slice(*bounds) for bounds in pairwise(ends)]
 
 
 def room(*shape: int) -> Array:

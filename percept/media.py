@@ -5,7 +5,7 @@ Conventions:
     Clips (references) are written as 16-bit PCM; degraded versions as 32-bit float WAV, because a degradation may
     exceed full scale, where 16-bit audio would clip in silence, and because 16-bit rounding is itself a degradation.
 
-Contents: `find`, `holds_audio`, `header`, `blocks`, `read`, `read_mono`, `write_pcm16`, `write_float`.
+Contents: `find`, `holds_audio`, `header`, `blocks`, `read`, `read_part`, `read_mono`, `write_pcm16`, `write_float`.
 """
 
 from __future__ import annotations
@@ -138,6 +138,18 @@ def read(path: Path) -> tuple[Clip, FileFacts]:
         samples = file.read(out=dsp.room(facts.frames, facts.channels)).T
     _check(samples.shape[-1], not_finite(samples), facts)
     return Clip(samples, facts.rate), facts
+
+
+def read_part(path: Path, start: int, stop: int) -> Array:
+    """The samples ``[C, T]`` from `start` to before `stop` of a file that was found to be whole.
+
+    Raises:
+        Unreadable: it is no more.
+    """
+    with _opened(path) as (file, _):
+        file.seek(start)
+        samples: Array = file.read(max(0, stop - start), dtype="float32", always_2d=True).T
+    return samples
 
 
 def read_mono(path: Path) -> Clip:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -135,6 +136,7 @@ class Metric(Choice):
         higher_is_better: the direction in which quality grows.
         group: "perceptual" or "signal".
         rate: the sample rate that it needs, in Hz; None: any. Other clips are resampled to it first.
+        longest_s: longer clips are scored in equal windows of at most so many seconds, which a remark tells.
         symmetric: swapping reference and degraded gives the same value.
         meant_for: kind of clip that it was made for and validated on: "speech", or "" for any. It is computed for
             others too, and marked there.
@@ -150,6 +152,7 @@ class Metric(Choice):
     higher_is_better: bool
     group: Literal["perceptual", "signal"]
     rate: int | None = None
+    longest_s: float = inf
     symmetric: bool = False
     meant_for: Literal["", "speech"] = ""
     needs_reference: bool = True
@@ -169,14 +172,14 @@ class Similarity(Choice):
     """A way to compare two embeddings of equally many frames.
 
     Args:
-        compute: ``(reference [F, D], degraded [F, D], baseline [D]) -> float``, in float64.
+        compute: ``(reference [F, D], degraded [F, D], baseline [D]) -> float``, from float32 or float64.
         range: smallest and largest possible value.
         perfect: the value on identical input.
         higher_is_better: True for similarities, False for distances.
         needs_baseline: the mean frame of all reference clips is subtracted first, so the value depends on them.
     """
 
-    compute: Callable[[Array64, Array64, Array64], float]
+    compute: Callable[[Array | Array64, Array | Array64, Array64], float]
     range: tuple[float, float]
     perfect: float
     higher_is_better: bool

@@ -12,7 +12,7 @@ from conftest import ROOT
 
 LAYERS = (
     ("schema", "records", "study", "registry", "dsp", "loudness", "_resampling", "stats", "opinion"),
-    ("settings", "store", "media", "weights", "overlap_save", "cdpam_model"),
+    ("settings", "store", "media", "stored", "weights", "overlap_save", "cdpam_model"),
     ("degradations", "codecs", "embeddings", "metrics", "tasks"),
     ("runner", "plots", "report", "loss"),
     ("stages",),

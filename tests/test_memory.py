@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,14 @@ import soundfile
 import torch
 from conftest import Script, chirp
 
-from percept import dsp, embeddings, media
+from percept import dsp, embeddings, media, metrics, stored
 from percept.codecs import CODECS, _clips, _ffmpeg, ffmpeg
 from percept.degradations import DEGRADATIONS
 from percept.embeddings import _resample
 from percept.embeddings._embedder import Embedder
 from percept.embeddings._resample import Table
 from percept.loudness import LoudnessMeter, loudness
+from percept.metrics import METRICS, SIMILARITIES
 from percept.records import Weights
 from percept.schema import Array, Clip, Unreadable, Unscorable
 from percept.store import Manifest
@@ -294,3 +296,126 @@ def test_too_short_for_a_window(spec: str, length: int) -> None:
     """A clip without a window is refused before any work."""
     with pytest.raises(Unscorable):
         embeddings.embed(embedder(spec), Clip(noisy(length), 16000))
+
+
+def pair(length: int) -> tuple[Clip, Clip]:
+    """A clip, and the same with noise."""
+    clean = noisy(length)
+    return Clip(clean, 16000), Clip(clean + 0.1 * noisy(length, seed=1), 16000)
+
+
+ADDITIVE = ("snr", "si_sdr", "lsd", "mrstft", "logmel_distance", "seg_snr")
+
+
+@pytest.mark.parametrize("length", [16_000, 50_001])
+@pytest.mark.parametrize("name", ADDITIVE)
+def test_measures_of_blocks(monkeypatch: pytest.MonkeyPatch, name: str, length: int) -> None:
+    """Block by block they are what they are at once, to rounding."""
+    monkeypatch.setattr(dsp, "FRAMED", 2**30)
+    whole = metrics.score(METRICS[name], *pair(length)).value
+    for size in BLOCKS:
+        monkeypatch.setattr(dsp, "BLOCK", size)
+        monkeypatch.setattr(dsp, "FRAMED", 10 * size)
+        assert metrics.score(METRICS[name], *pair(length)).value == pytest.approx(whole, rel=1e-12)
+
+
+def test_ratios_by_definition(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SNR and SI-SDR of blocks against their formulas on the whole."""
+    monkeypatch.setattr(dsp, "BLOCK", 777)
+    reference, degraded = pair(50_001)
+    clean, other = (clip.samples.astype(np.float64) for clip in (reference, degraded))
+    target = (other @ clean) / (clean @ clean) * clean
+    ratios = {"snr": (clean, other - clean), "si_sdr": (target, other - target)}
+    for name, (signal, rest) in ratios.items():
+        expected = 10 * np.log10((signal @ signal) / (rest @ rest))
+        assert metrics.score(METRICS[name], reference, degraded).value == pytest.approx(expected, rel=1e-12)
+        assert metrics.score(METRICS[name], reference, reference).value == np.inf
+
+
+@pytest.mark.parametrize("name", [similarity.name for similarity in SIMILARITIES])
+def test_similarities_of_blocks(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Some frames at a time, and from float32, they are what they are at once in float64."""
+    reference, degraded = (noisy(64, 203, seed=seed) for seed in (0, 1))
+    baseline = reference.mean(axis=0, dtype=np.float64)
+    compute = SIMILARITIES[name].compute
+    whole = compute(reference.astype(np.float64), degraded.astype(np.float64), baseline)
+    monkeypatch.setattr(dsp, "BLOCK", 640)
+    assert compute(reference, degraded, baseline) == pytest.approx(whole, rel=1e-13)
+    degraded[150] = 0
+    if name == "similarity":
+        with pytest.raises(Unscorable, match="all zeros"):
+            compute(reference, degraded, baseline)
+
+
+@pytest.mark.parametrize("length", [2048, 2049, 5000])
+@pytest.mark.parametrize(("window", "hop"), [(512, 128), (400, 160), (100, 300)])
+def test_blocks_of_frames(monkeypatch: pytest.MonkeyPatch, window: int, hop: int, length: int) -> None:
+    """Spectrograms of the blocks, one after the other, are that of the whole."""
+    samples = noisy(length)
+    whole = dsp.power_spectrogram(samples, window, hop)
+    for framed in (1, 3 * window, 10**9):
+        monkeypatch.setattr(dsp, "FRAMED", framed)
+        parts = [dsp.power_spectrogram(samples[part], window, hop) for part in dsp.frame_blocks(length, window, hop)]
+        assert np.array_equal(np.concatenate(parts), whole)
+
+
+@pytest.mark.parametrize(("length", "count"), [(10, 3), (9, 3), (2, 5), (0, 2)])
+def test_equal_parts(length: int, count: int) -> None:
+    """The parts that numpy would cut."""
+    whole = np.arange(length)
+    for part, expected in zip(dsp.equal_parts(length, count), np.array_split(whole, count), strict=True):
+        assert np.array_equal(whole[part], expected)
+
+
+@pytest.mark.parametrize("name", ["stoi", "estoi", "cdpam"])
+def test_windows_of_measures_that_are_no_sums(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A clip longer than the measure takes gets the mean over equal windows, and a remark; one that is not, none."""
+    metric = METRICS[name]
+    assert metric.longest_s == 120 and "2 min" in metric.summary
+    reference, degraded = pair(16_000)
+    alone = metrics.score(metric, reference, degraded)
+    assert alone.reason == "" and alone.value is not None
+    short = replace(metric, longest_s=0.5)
+    halves = [(Clip(reference.samples[h], 16000), Clip(degraded.samples[h], 16000)) for h in dsp.equal_parts(16_000, 2)]
+    expected = [metrics.score(metric, *half).value for half in halves]
+    made = metrics.score(short, reference, degraded)
+    assert made.value == pytest.approx(np.mean(np.array(expected, dtype=float)))
+    assert made.reason == "mean of 2 windows of 0.5 s"
+    reference.samples[:8000] = 0
+    made = metrics.score(short, reference, degraded)
+    assert made.value == expected[1]
+    assert made.reason == "mean of 1 windows of 0.5 s; 1 more could not be scored (a window is silent)"
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac"])
+def test_a_recording_that_stays_in_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ending: str) -> None:
+    """It has the samples, the scores and the complaints of one that was read."""
+    reference, degraded = pair(50_001)
+    for name, clip in (("reference", reference), ("degraded", degraded)):
+        soundfile.write(tmp_path / f"{name}.{ending}", np.stack([clip.samples, clip.samples / 3], axis=1), clip.rate)
+    paths = [tmp_path / f"{name}.{ending}" for name in ("reference", "degraded")]
+    read = [media.read_mono(path) for path in paths]
+    monkeypatch.setattr(stored, "LONG", 50_001)
+    monkeypatch.setattr(dsp, "BLOCK", 4096)
+    opened = [stored.open_mono(path) for path in paths]
+    for one, other in zip(read, opened, strict=True):
+        assert isinstance(other.samples, stored.Stored) and other.seconds == one.seconds
+        assert np.array_equal(other.samples, one.samples) and np.array_equal(other.samples[7:99], one.samples[7:99])
+        assert np.array_equal(other.samples[-5:], one.samples[-5:]) and other.samples.any()
+        assert other.samples.max() == one.samples.max() and other.samples[3] == one.samples[3]
+    for name in (*ADDITIVE, "stoi", "estoi", "pesq_wb", "dnsmos_ovrl"):
+        assert metrics.score(METRICS[name], *opened) == metrics.score(METRICS[name], *read), name
+    monkeypatch.setattr(stored, "LONG", 50_002)
+    assert isinstance(stored.open_mono(paths[0]).samples, np.ndarray)
+    soundfile.write(paths[0], np.full(50_002, np.nan), 16000, format="WAV", subtype="FLOAT")
+    with pytest.raises(Unreadable, match="50002 of 50002 samples are not finite"):
+        stored.open_mono(paths[0])
+
+
+def test_large_arrays_have_memory_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are ordinary arrays that can be written to."""
+    monkeypatch.setattr(dsp, "FRAMED", 1000)
+    for shape in ((2000,), (2, 600), (10,), (0, 3)):
+        made = dsp.room(*shape)
+        made[...] = 1
+        assert made.shape == shape and made.dtype == np.float32 and made.sum() == np.prod(shape)

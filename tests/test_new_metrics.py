@@ -132,7 +132,7 @@ def test_dnsmos_is_the_packages(speech: Clip) -> None:
 def test_dnsmos_hears_all_of_a_clip() -> None:
     """A short clip is repeated; a longer one gives a window for each whole second beyond the first nine and a bit."""
     for seconds, windows in ((0.5, 7), (4.52, 1), (9.01, 1), (10.5, 1), (11.5, 2), (20, 11)):
-        cut = dnsmos._windows(np.zeros(round(seconds * RATE_HZ), np.float32))
+        cut = list(dnsmos._windows(np.zeros(round(seconds * RATE_HZ), np.float32)))
         assert len(cut) == windows and {w.size for w in cut} == {dnsmos.WINDOW_SAMPLES}
 
 

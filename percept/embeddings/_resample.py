@@ -105,10 +105,11 @@ def _polyphase(waveform: Tensor, old: int, new: int, table: Table) -> Iterator[T
         return
     groups, _, width = plan.weights.shape
     tap = torch.arange(width, device=waveform.device)
-    for some in torch.split(torch.arange(periods, device=waveform.device), max(1, GROUPS_AT_ONCE // groups)):
-        begin = int(some[0])
+    most = max(1, GROUPS_AT_ONCE // groups)
+    for begin in range(0, periods, most):
+        some = torch.arange(min(most, periods - begin), device=waveform.device)
         here = _around(waveform, begin * plan.inputs - plan.reach, len(some) * plan.inputs + width)
-        start = (some - begin)[:, None] * plan.inputs + plan.first
+        start = some[:, None] * plan.inputs + plan.first
         stretches = here[:, start[..., None] + tap]
         products = torch.einsum("bpgw,gow->bpgo", stretches, plan.weights)
         yield products.flatten(2)[..., : plan.outputs].flatten(1)[:, : length - begin * plan.outputs]

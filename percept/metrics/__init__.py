@@ -7,6 +7,7 @@ whichever network made them. Both answer a number or raise `Unscorable` with the
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from percept.records import Metric, Similarity
 from percept.registry import Registry
@@ -25,15 +26,14 @@ def score(metric: Metric, reference: Clip, degraded: Clip) -> Score:
         degraded: mono ``[T]``, same rate and length, aligned.
 
     Returns:
-        The value, or status "failed" with the reason.
+        The value, or status "failed" with the reason. A clip longer than the metric's `longest_s` gets the mean over
+        equal windows, and the reason says so.
     """
-    from percept.dsp import at_rate
-
     try:
         if metric.needs_reference:
             _comparable(reference, degraded)
         _finite("degraded", degraded)
-        value = metric.compute(at_rate(reference, metric.rate), at_rate(degraded, metric.rate))
+        value = _value(metric, reference, degraded)
     except Unscorable as reason:
         return Score.failed(str(reason))
     result = value if isinstance(value, Score) else Score(value)
@@ -42,10 +42,23 @@ def score(metric: Metric, reference: Clip, degraded: Clip) -> Score:
     return result
 
 
-def _finite(which: str, clip: Clip) -> None:
-    import numpy as np
+def _value(metric: Metric, reference: Clip, degraded: Clip) -> float | Score:
+    from percept.dsp import at_rate
+    from percept.metrics._windows import mean_of_windows
 
-    bad = clip.samples.size - int(np.isfinite(clip.samples).sum())
+    def compute(ours: Clip, theirs: Clip) -> Any:
+        return metric.compute(at_rate(ours, metric.rate), at_rate(theirs, metric.rate))
+
+    if degraded.seconds <= metric.longest_s:
+        value: float | Score = compute(reference, degraded)
+        return value
+    return mean_of_windows(compute, reference, degraded, math.ceil(degraded.seconds / metric.longest_s))
+
+
+def _finite(which: str, clip: Clip) -> None:
+    from percept.dsp import not_finite
+
+    bad = not_finite(clip.samples)
     if bad:
         raise Unscorable(f"{bad} of {clip.samples.size} samples of the {which} clip are not finite")
 

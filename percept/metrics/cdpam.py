@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import numpy as np
 
 from percept.metrics import METRICS
+from percept.metrics._remembered import remembered
 from percept.records import Metric
 from percept.schema import Array, Clip
 
 RATE_HZ = 22050
+LONGEST_S = 120.0
+"""It was trained on excerpts of seconds; and the mean over hours of its features tells less than that over minutes."""
 
 
 def cdpam(reference: Clip, degraded: Clip) -> float:
@@ -32,21 +34,21 @@ def cdpam(reference: Clip, degraded: Clip) -> float:
     from percept import cdpam_model
 
     _, comparison = cdpam_model.load()
-    ours, theirs = (torch.from_numpy(_features(clip.samples.tobytes())) for clip in (reference, degraded))
+    ours, theirs = (torch.from_numpy(_features(clip.samples)) for clip in (reference, degraded))
     with torch.no_grad():
         return float(comparison(ours, theirs))
 
 
 # One reference has many versions, scored one after the other.
-@functools.lru_cache(maxsize=8)
-def _features(samples: bytes) -> Array:
-    """Acoustic features ``[1, 512]`` of float32 samples."""
+@remembered(1000)
+def _features(samples: Array) -> Array:
+    """Acoustic features ``[1, 512]`` of samples ``[T]``."""
     import torch
 
     from percept import cdpam_model
 
     encoder, _ = cdpam_model.load()
-    waveform = torch.from_numpy(np.frombuffer(samples, dtype=np.float32).astype(np.float64))
+    waveform = torch.from_numpy(samples.astype(np.float64))
     with torch.no_grad():
         features = encoder(cdpam_model.sixteen_bit(waveform)[None])[:, : cdpam_model.ACOUSTIC]
     return np.asarray(features.numpy())
@@ -55,8 +57,9 @@ def _features(samples: bytes) -> Array:
 METRICS.add(
     Metric(
         name="cdpam",
+        version=2,
         title="CDPAM",
-        summary="learnt perceptual distance, from listeners' answers on what differs",
+        summary="learnt perceptual distance, from listeners' answers on what differs; beyond 2 min a mean over windows",
         citation="Manocha et al., ICASSP 2021",
         compute=cdpam,
         unit="",
@@ -65,6 +68,7 @@ METRICS.add(
         higher_is_better=False,
         group="perceptual",
         rate=RATE_HZ,
+        longest_s=LONGEST_S,
         symmetric=True,
         differentiable=True,
         licence="MIT (package cdpam, code and weights)",

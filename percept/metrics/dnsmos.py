@@ -17,14 +17,16 @@ import functools
 import hashlib
 import importlib.util
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from percept.metrics import METRICS
+from percept.metrics._remembered import remembered
 from percept.records import Metric
-from percept.schema import Array64, Clip, Unscorable
+from percept.schema import Array, Array64, Clip, Unscorable
 
 RATE_HZ = 16000
 WINDOW_S = 9.01
@@ -56,25 +58,25 @@ def rate(degraded: Clip) -> dict[str, float]:
     """
     if not degraded.samples.any():
         raise Unscorable("the degraded clip is silent" if degraded.samples.size else "there are no samples")
-    opinions = _opinions(degraded.samples.tobytes())
+    opinions = _opinions(degraded.samples)
     return dict(zip(RATINGS, map(float, opinions), strict=True))
 
 
 # The three ratings are three measures, asked for one after the other.
-@functools.lru_cache(maxsize=2)
-def _opinions(samples: bytes) -> Array64:
-    """Mean opinions ``[3]`` of float32 samples."""
-    windows = _windows(np.frombuffer(samples, dtype=np.float32))
-    raw = np.array([_session().run(None, {"input_1": window[None]})[0][0] for window in windows], dtype=np.float64)
+@remembered(100)
+def _opinions(samples: Array) -> Array64:
+    """Mean opinions ``[3]`` of samples ``[T]``."""
+    heard = (_session().run(None, {"input_1": window[None]})[0][0] for window in _windows(samples))
+    raw = np.array(list(heard), dtype=np.float64)
     return np.array([np.polyval(POLYNOMIALS[name], raw[:, i]).mean() for i, name in enumerate(RATINGS)])
 
 
-def _windows(samples: Any) -> list[Any]:
+def _windows(samples: Array) -> Iterator[Array]:
     """Windows of 9.01 s. As the authors mean it, the whole seconds of the clip decide how many."""
     while samples.size < WINDOW_SAMPLES:
         samples = np.concatenate([samples, samples])
     count = int(samples.size // RATE_HZ - WINDOW_S) + 1
-    return [samples[i * RATE_HZ : i * RATE_HZ + WINDOW_SAMPLES] for i in range(count)]
+    return (samples[i * RATE_HZ : i * RATE_HZ + WINDOW_SAMPLES] for i in range(count))
 
 
 @functools.cache

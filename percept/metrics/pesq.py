@@ -14,10 +14,9 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-import numpy as np
-
 from percept.metrics import METRICS
 from percept.metrics._isolated import Crashed, isolated
+from percept.metrics._windows import mean_of_windows
 from percept.records import Metric
 from percept.schema import Array, Clip, Score, Unscorable
 
@@ -59,33 +58,18 @@ def _pesq(reference: Clip, degraded: Clip, mode: Literal["wb", "nb"]) -> Score:
     count = math.ceil(reference.seconds / WINDOW_S)
     for doubled in range(DOUBLINGS + 1):
         try:
-            return _mean_of_windows(reference, degraded, mode, count * 2**doubled)
+            return mean_of_windows(
+                lambda ours, theirs: _window(ours.samples, theirs.samples, mode),
+                reference,
+                degraded,
+                count * 2**doubled,
+            )
         except Crashed:
             continue  # shorter windows hold fewer utterances
     raise Unscorable("PESQ crashed, as it does on more than 50 utterances, even in short windows")
 
 
-def _mean_of_windows(reference: Clip, degraded: Clip, mode: str, count: int) -> Score:
-    windows = zip(np.array_split(reference.samples, count), np.array_split(degraded.samples, count), strict=True)
-    values, reasons = [], []
-    for ours, theirs in windows:
-        try:
-            values.append(_window(ours, theirs, mode))
-        except Crashed:
-            raise
-        except Unscorable as reason:
-            reasons.append(str(reason))
-    if not values:
-        raise Unscorable(reasons[0])
-    remark = f"mean of {len(values)} windows of {reference.seconds / count:.1f} s" if count > 1 else ""
-    if reasons:
-        remark += f"; {len(reasons)} more could not be scored ({reasons[0]})"
-    return Score(float(np.mean(values)), reason=remark)
-
-
 def _window(reference: Array, degraded: Array, mode: str) -> float:
-    if not reference.any() or not degraded.any():
-        raise Unscorable("a window is silent")
     value = isolated(_reference_pesq, reference, degraded, mode)
     if not math.isfinite(value):
         raise Unscorable("PESQ gave no number (NaN)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from percept import dsp
 from percept.metrics import METRICS
 from percept.records import Metric
 from percept.schema import Clip, Unscorable
@@ -33,10 +34,11 @@ def seg_snr(reference: Clip, degraded: Clip) -> float:
     count = reference.samples.size // size
     if not count:
         raise Unscorable(f"{reference.seconds:.3g} s are shorter than one frame of {FRAME_MS} ms")
-    ours, theirs = (
-        clip.samples[: count * size].reshape(count, size).astype(np.float64) for clip in (reference, degraded)
-    )
-    signal, noise = (ours**2).sum(axis=1), ((theirs - ours) ** 2).sum(axis=1)
+    signal, noise = np.empty(count), np.empty(count)
+    for part in dsp.blocks(count, max(1, dsp.BLOCK // size)):
+        samples = slice(part.start * size, part.stop * size)
+        ours, theirs = (clip.samples[samples].reshape(-1, size).astype(np.float64) for clip in (reference, degraded))
+        signal[part], noise[part] = (ours**2).sum(axis=1), ((theirs - ours) ** 2).sum(axis=1)
     active = (signal > 0) & (signal >= signal.max() * 10 ** (-ACTIVE_DB / 10))
     if not active.any():
         raise Unscorable("the reference is silent in every whole frame")

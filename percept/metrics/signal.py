@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
-from percept.dsp import power_spectrogram
+from percept.dsp import blocks, frame_blocks, power_spectrogram
 from percept.metrics import METRICS
 from percept.records import Metric
-from percept.schema import Clip, Unscorable
+from percept.schema import Array64, Clip, Unscorable
 
 LSD_WINDOW_MS = 32
 LSD_HOP_MS = 16
@@ -24,9 +25,12 @@ def snr(reference: Clip, degraded: Clip) -> float:
         reference: mono ``[T]``, not silent.
         degraded: the same length.
     """
-    signal = reference.samples.astype(np.float64)
-    noise = degraded.samples.astype(np.float64) - signal
-    return _ratio_db(float(signal @ signal), float(noise @ noise))
+    signal = noise = 0.0
+    for ours, theirs in _blocks(reference, degraded):
+        rest = theirs - ours
+        signal += float(ours @ ours)
+        noise += float(rest @ rest)
+    return _ratio_db(signal, noise)
 
 
 def si_sdr(reference: Clip, degraded: Clip) -> float:
@@ -45,15 +49,19 @@ def si_sdr(reference: Clip, degraded: Clip) -> float:
     Reference:
         J. Le Roux et al., SDR - half-baked or well done?, ICASSP 2019, equation 3.
     """
-    signal = reference.samples.astype(np.float64)
-    estimate = degraded.samples.astype(np.float64)
-    if not estimate.any():
+    if not degraded.samples.any():
         raise Unscorable("the degraded clip is silent")
-    if np.array_equal(signal, estimate):
+    if all(np.array_equal(ours, theirs) for ours, theirs in _blocks(reference, degraded)):
         return math.inf
-    target = (estimate @ signal) / (signal @ signal) * signal
-    distortion = estimate - target
-    return _ratio_db(float(target @ target), float(distortion @ distortion))
+    products = np.sum([(theirs @ ours, ours @ ours) for ours, theirs in _blocks(reference, degraded)], axis=0)
+    scale = products[0] / products[1]
+    wanted = distortion = 0.0
+    for ours, theirs in _blocks(reference, degraded):
+        target = scale * ours
+        rest = theirs - target
+        wanted += float(target @ target)
+        distortion += float(rest @ rest)
+    return _ratio_db(wanted, distortion)
 
 
 def log_spectral_distance(reference: Clip, degraded: Clip) -> float:
@@ -73,11 +81,21 @@ def log_spectral_distance(reference: Clip, degraded: Clip) -> float:
     hop = round(reference.rate * LSD_HOP_MS / 1000)
     # A full-scale sine has the power (window / 4)² in its bin: the Hann window's mean is 1/2.
     full_scale = (window / 4) ** 2
-    ours, theirs = (
-        10 * np.log10(np.maximum(power_spectrogram(c.samples, window, hop) / full_scale, 10 ** (LSD_FLOOR_DB / 10)))
-        for c in (reference, degraded)
-    )
-    return float(np.sqrt(((ours - theirs) ** 2).mean(axis=1)).mean())
+    floor = 10 ** (LSD_FLOOR_DB / 10)
+    distances = []
+    for part in frame_blocks(reference.samples.size, window, hop):
+        ours, theirs = (
+            10 * np.log10(np.maximum(power_spectrogram(c.samples[part], window, hop) / full_scale, floor))
+            for c in (reference, degraded)
+        )
+        distances.append(np.sqrt(((ours - theirs) ** 2).mean(axis=1)))
+    return float(np.concatenate(distances).mean())
+
+
+def _blocks(reference: Clip, degraded: Clip) -> Iterator[tuple[Array64, Array64]]:
+    """Both clips in double precision, a block at a time."""
+    for part in blocks(reference.samples.size):
+        yield reference.samples[part].astype(np.float64), degraded.samples[part].astype(np.float64)
 
 
 def _ratio_db(signal: float, noise: float) -> float:

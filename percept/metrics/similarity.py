@@ -1,58 +1,75 @@
 """Comparisons of two embeddings with equally many frames.
 
 Conventions:
-    ``reference`` and ``degraded`` are float64 ``[F, D]``; ``baseline`` is the mean frame ``[D]`` of all reference
-    clips of the run (each clip counts alike).
+    ``reference`` and ``degraded`` are floats ``[F, D]``, taken to float64 some frames at a time; ``baseline`` is the
+    mean frame ``[D]`` of all reference clips of the run (each clip counts alike).
     Embeddings of unlike sounds share a large common part, so the plain cosine has little room: the published OpenL3 and
     quantised VGGish embeddings of unrelated clips still agree at 0.97 and 0.91. `corrected_cosine` subtracts it first.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from percept import dsp
 from percept.metrics import SIMILARITIES
 from percept.records import Similarity
-from percept.schema import Array64, Unscorable
+from percept.schema import Array, Array64, Unscorable
+
+Frames = Array | Array64
 
 
-def framewise_cosine(reference: Array64, degraded: Array64, baseline: Array64) -> float:
+def framewise_cosine(reference: Frames, degraded: Frames, baseline: Array64) -> float:
     """Mean over frames of the cosine of corresponding frames: the published noise study's "similarity".
 
     Raises:
         Unscorable: a frame is all zeros.
     """
-    dots = (reference * degraded).sum(axis=1)
-    norms = np.linalg.norm(reference, axis=1) * np.linalg.norm(degraded, axis=1)
-    if not norms.all():
-        raise Unscorable("a frame of the embedding is all zeros, so it has no direction")
-    return float(np.clip(dots / norms, -1, 1).mean())  # rounding may step over 1
+    return _mean_cosine(reference, degraded, "a frame of the embedding is all zeros, so it has no direction")
 
 
-def pooled_cosine(reference: Array64, degraded: Array64, baseline: Array64) -> float:
+def pooled_cosine(reference: Frames, degraded: Frames, baseline: Array64) -> float:
     """Cosine of the two mean frames.
 
     Raises:
         Unscorable: a mean frame is all zeros.
     """
-    return framewise_cosine(reference.mean(axis=0, keepdims=True), degraded.mean(axis=0, keepdims=True), baseline)
+    ours, theirs = (frames.mean(axis=0, dtype=np.float64, keepdims=True) for frames in (reference, degraded))
+    return framewise_cosine(ours, theirs, baseline)
 
 
-def l1(reference: Array64, degraded: Array64, baseline: Array64) -> float:
+def l1(reference: Frames, degraded: Frames, baseline: Array64) -> float:
     """Mean absolute difference over frames and features."""
-    return float(np.abs(reference - degraded).mean())
+    return sum(float(np.abs(ours - theirs).sum()) for ours, theirs in _blocks(reference, degraded)) / reference.size
 
 
-def corrected_cosine(reference: Array64, degraded: Array64, baseline: Array64) -> float:
+def corrected_cosine(reference: Frames, degraded: Frames, baseline: Array64) -> float:
     """Frame-wise cosine after the baseline is subtracted: about 0 for unrelated sounds, 1 for identical ones.
 
     Raises:
         Unscorable: a frame equals the baseline (a single clip of a single frame, say).
     """
-    try:
-        return framewise_cosine(reference - baseline, degraded - baseline, baseline)
-    except Unscorable:
-        raise Unscorable("a frame equals the mean of all reference frames, so it has no direction from it") from None
+    reason = "a frame equals the mean of all reference frames, so it has no direction from it"
+    return _mean_cosine(reference, degraded, reason, baseline)
+
+
+def _mean_cosine(reference: Frames, degraded: Frames, reason: str, origin: Array64 | float = 0.0) -> float:
+    """Mean over frames of the cosine as seen from the origin; `reason` where a frame has no direction."""
+    cosines = []
+    for ours, theirs in _blocks(reference, degraded):
+        ours, theirs = ours - origin, theirs - origin
+        norms = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+        if not norms.all():
+            raise Unscorable(reason)
+        cosines.append(np.clip((ours * theirs).sum(axis=1) / norms, -1, 1))  # rounding may step over 1
+    return float(np.concatenate(cosines).mean())
+
+
+def _blocks(reference: Frames, degraded: Frames) -> Iterator[tuple[Array64, Array64]]:
+    for part in dsp.blocks(len(reference), max(1, dsp.BLOCK // reference.shape[1])):
+        yield reference[part].astype(np.float64), degraded[part].astype(np.float64)
 
 
 for _name, _title, _summary, _compute in (

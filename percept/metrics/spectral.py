@@ -6,10 +6,11 @@ Magnitudes and powers under -100 dB re a full-scale sine count as that, so that 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
-from percept.dsp import power_spectrogram
+from percept.dsp import frame_blocks, power_spectrogram
 from percept.metrics import METRICS
 from percept.records import Metric
 from percept.schema import Array64, Clip, Unscorable
@@ -42,14 +43,18 @@ def mrstft(reference: Clip, degraded: Clip) -> float:
 
 
 def _stft_distance(reference: Clip, degraded: Clip, size: int) -> float:
-    ours, theirs = (np.sqrt(_power(clip, size, size // STFT_OVERLAP)) for clip in (reference, degraded))
-    whole = np.linalg.norm(ours)
+    floor = 10 ** (FLOOR_DB / 20)
+    whole = difference = logs = 0.0
+    count = 0
+    for ours, theirs in _powers(reference, degraded, size, size // STFT_OVERLAP):
+        ours, theirs = np.sqrt(ours), np.sqrt(theirs)
+        whole += float(np.sum(ours**2))
+        difference += float(np.sum((ours - theirs) ** 2))
+        logs += float(np.abs(np.log(np.maximum(ours, floor)) - np.log(np.maximum(theirs, floor))).sum())
+        count += ours.size
     if not whole:
         raise Unscorable("the reference is silent in every whole frame")
-    convergence = np.linalg.norm(ours - theirs) / whole
-    floor = 10 ** (FLOOR_DB / 20)
-    logs = np.log(np.maximum(ours, floor)) - np.log(np.maximum(theirs, floor))
-    return float(convergence + np.abs(logs).mean())
+    return math.sqrt(difference / whole) + logs / count
 
 
 def logmel_distance(reference: Clip, degraded: Clip) -> float:
@@ -69,14 +74,21 @@ def logmel_distance(reference: Clip, degraded: Clip) -> float:
     window, hop = (round(reference.rate * length / 1000) for length in (MEL_WINDOW_MS, MEL_HOP_MS))
     bank = _mel_bank(window, reference.rate)
     floor = 10 ** (FLOOR_DB / 10)
-    ours, theirs = (10 * np.log10(np.maximum(_power(c, window, hop) @ bank, floor)) for c in (reference, degraded))
-    return float(np.abs(ours - theirs).mean())
+    total, count = 0.0, 0
+    for powers in _powers(reference, degraded, window, hop):
+        ours, theirs = (10 * np.log10(np.maximum(power @ bank, floor)) for power in powers)
+        total += float(np.abs(ours - theirs).sum())
+        count += ours.size
+    return total / count
 
 
-def _power(clip: Clip, window: int, hop: int) -> Array64:
-    """Power spectrogram ``[F, window // 2 + 1]``, in which a full-scale sine has 1 in its bin."""
+def _powers(reference: Clip, degraded: Clip, window: int, hop: int) -> Iterator[tuple[Array64, Array64]]:
+    """Power spectrograms of both ``[F, window // 2 + 1]``, block by block; a full-scale sine has 1 in its bin."""
     # The Hann window's mean is 1/2, and half of a sine's amplitude is at negative frequencies.
-    return power_spectrogram(clip.samples, window, hop) / (window / 4) ** 2
+    full_scale = (window / 4) ** 2
+    for part in frame_blocks(reference.samples.size, window, hop):
+        ours, theirs = (power_spectrogram(clip.samples[part], window, hop) for clip in (reference, degraded))
+        yield ours / full_scale, theirs / full_scale
 
 
 def _mel_bank(window: int, rate: int) -> Array64:

@@ -21,6 +21,10 @@ from percept.schema import Clip, Unscorable
 
 SHORTEST_S = 0.4097
 """30 frames of 25.6 ms with half overlap at 10 kHz: what one intelligibility segment needs."""
+LONGEST_S = 120.0
+"""The package takes 3 MB for each second; in a longer clip, the loudest frame would decide for hours what is silent."""
+
+BEYOND = "; beyond 2 min a mean over windows"
 
 
 def stoi(reference: Clip, degraded: Clip) -> float:
@@ -65,12 +69,23 @@ def _stoi(reference: Clip, degraded: Clip, *, extended: bool) -> float:
 
 
 for _name, _compute, _words, _citation in (
-    ("stoi", stoi, "predicted intelligibility of noisy speech", "Taal et al., IEEE TASLP 19(7), 2011"),
-    ("estoi", estoi, "STOI for modulated maskers", "Jensen and Taal, IEEE/ACM TASLP 24(11), 2016"),
+    (
+        "stoi",
+        stoi,
+        f"predicted intelligibility of noisy speech{BEYOND}",
+        "Taal et al., IEEE TASLP 19(7), 2011",
+    ),
+    (
+        "estoi",
+        estoi,
+        f"STOI for modulated maskers{BEYOND}",
+        "Jensen and Taal, IEEE/ACM TASLP 24(11), 2016",
+    ),
 ):
     METRICS.add(
         Metric(
             name=_name,
+            version=2,
             title=_name.upper(),
             summary=_words,
             citation=_citation,
@@ -81,6 +96,7 @@ for _name, _compute, _words, _citation in (
             higher_is_better=True,
             group="perceptual",
             meant_for="speech",
+            longest_s=LONGEST_S,
             licence="MIT (package pystoi)",
         )
     )

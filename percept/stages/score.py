@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from percept import media, metrics
+from percept import metrics
 from percept.metrics import METRICS, SIMILARITIES
 from percept.records import Metric
 from percept.runner import Tally, Task, perform
-from percept.schema import MEASURES_COLUMNS, Array64, Clip, Measure, Pair, PerceptError, Unreadable, Unscorable
+from percept.schema import MEASURES_COLUMNS, Array, Array64, Clip, Measure, Pair, PerceptError, Unreadable, Unscorable
 from percept.settings import Run, Score
 from percept.stages import _pairs
 from percept.store import Manifest, Plan, Record, digest, key, plain
+from percept.stored import open_mono
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Frames = Array | Array64
 
 VERSION = 1
 GROUPS = ("perceptual", "embedding", "signal", "given")
@@ -117,7 +120,7 @@ class _Baselines:
                 except Unreadable:
                     continue  # the pair itself gets a failure row with the reason
                 if np.isfinite(frames).all():
-                    means.append(frames.mean(axis=0))
+                    means.append(frames.mean(axis=0, dtype=np.float64))
             fit = len({mean.shape for mean in means}) == 1
             self._means[prefix] = np.mean(means, axis=0) if fit else None
         return self._means[prefix]
@@ -185,7 +188,7 @@ def _score_audio(names: Sequence[str], pair: Pair) -> list[dict[str, Any]]:
 
 def _read(which: str, path: Path) -> Clip:
     try:
-        return media.read_mono(path)
+        return open_mono(path)
     except Unreadable as error:
         raise Unreadable(f"{which} {path.name}: {error}") from None
 
@@ -202,7 +205,7 @@ def _score_embedding(names: Sequence[str], pair: Pair, prefix: str, baseline: Ar
     return [_compare(name.removeprefix(f"{prefix}_"), reference, degraded, baseline) for name in names]
 
 
-def _compare(name: str, reference: Array64, degraded: Array64, baseline: Array64 | None) -> dict[str, Any]:
+def _compare(name: str, reference: Frames, degraded: Frames, baseline: Array64 | None) -> dict[str, Any]:
     similarity = SIMILARITIES[name]
     if baseline is None:
         if similarity.needs_baseline:
@@ -218,8 +221,8 @@ def _compare(name: str, reference: Array64, degraded: Array64, baseline: Array64
     return {"facts": {"value": value}}
 
 
-def _load(path: Path) -> Array64:
-    """An embedding ``[F, D]`` in float64; a single frame stored as ``[D]`` counts as one."""
+def _load(path: Path) -> Frames:
+    """An embedding ``[F, D]`` in float32 or float64; a single frame stored as ``[D]`` counts as one."""
     try:
         frames = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -227,13 +230,13 @@ def _load(path: Path) -> Array64:
     if not isinstance(frames, np.ndarray) or frames.dtype.kind not in "fiu":
         kind = frames.dtype if isinstance(frames, np.ndarray) else "several arrays"
         raise Unreadable(f"{path.name} holds {kind}; expected one array of real numbers")
-    frames = np.atleast_2d(frames.astype(np.float64))
+    frames = np.atleast_2d(frames if frames.dtype in {np.dtype("f4"), np.dtype("f8")} else frames.astype(np.float64))
     if frames.ndim != 2 or not frames.size:
         raise Unreadable(f"{path.name} has the shape {frames.shape}; expected [frames, features]")
     return np.asarray(frames)
 
 
-def _comparable(reference: Array64, degraded: Array64) -> None:
+def _comparable(reference: Frames, degraded: Frames) -> None:
     if reference.shape != degraded.shape:
         raise Unscorable(
             f"the embeddings differ in shape: reference {reference.shape}, degraded {degraded.shape} [frames, features]"

@@ -1,0 +1,138 @@
+"""Measures how much memory the three scripts take for one long recording.
+
+    python benchmarks/memory.py                  two hours, 48 kHz, two channels
+    python benchmarks/memory.py --minutes 20     a shorter one
+    python benchmarks/memory.py --folder WORK    keep the recording and the results there
+
+One JSON line a script and step: the largest resident memory of the leader and of its heaviest worker, of all processes
+at one time (pages that they share counted in each), and the seconds. Linux only: it reads /proc.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+ROOT = Path(__file__).parent.parent
+RATE_HZ = 48000
+PIECE_S = 10
+INTERVAL_S = 0.05
+CONDITIONS = ("noise:0.01", "bandwidth:4", "bit_depth:8", "mp3:64", "opus:24")
+EMBEDDINGS = ("logmel", "vggish", "openl3:hop=10")
+CHEAP = ("snr", "si_sdr", "lsd", "mrstft", "logmel_distance", "seg_snr", "stoi", "pesq_wb")
+
+
+def make_recording(path: Path, minutes: float) -> None:
+    """Write a swelling tone with noise, which moves from second to second, as 16-bit FLAC of two channels."""
+    generator = np.random.default_rng(0)
+    t = np.arange(PIECE_S * RATE_HZ) / RATE_HZ
+    with soundfile.SoundFile(path, "w", RATE_HZ, channels=2, subtype="PCM_16", format="FLAC") as file:
+        for number in range(round(60 * minutes / PIECE_S)):
+            tone = 0.1 * np.sin(2 * np.pi * (200 + 7 * (number % 50)) * t) * (1 + np.sin(2 * np.pi * 3 * t))
+            noise = 0.02 * generator.standard_normal(t.size)
+            file.write(np.stack([tone + noise, 0.8 * tone - noise], axis=1))
+
+
+def family(root: int) -> list[int]:
+    """A process and all that descend from it and still run."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            parent = status(int(entry.name)).get("PPid")
+            if parent is not None:
+                children.setdefault(parent, []).append(int(entry.name))
+    found = [root]
+    for process in found:
+        found += children.get(process, [])
+    return found
+
+
+def status(process: int) -> dict[str, int]:
+    """Numbers of /proc/PID/status, memory in kB; none when it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return {}
+    pairs = (line.split()[:2] for line in lines if line.startswith(("PPid", "VmHWM", "VmRSS")))
+    return {name.rstrip(":"): int(value) for name, value in pairs}
+
+
+def watch(command: list[str], folder: Path) -> dict[str, float]:
+    """Run a command in a folder; megabytes of leader, heaviest worker and all together, and seconds."""
+    started = time.perf_counter()
+    highest: dict[int, int] = {}
+    together = 0
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=sys.stderr) as leader:
+        while leader.poll() is None:
+            found = {process: status(process) for process in family(leader.pid)}
+            highest |= {process: values["VmHWM"] for process, values in found.items() if "VmHWM" in values}
+            together = max(together, sum(values.get("VmRSS", 0) for values in found.values()))
+            time.sleep(INTERVAL_S)
+    if leader.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with status {leader.returncode}")
+    leading = highest.pop(leader.pid)
+    worst = max(highest.values(), default=0)
+    return {
+        "leader_mb": round(leading / 1024),
+        "worker_mb": round(worst / 1024),
+        "together_mb": round(together / 1024),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+
+
+def steps(jobs: int, conditions: list[str], embeddings: list[str], measures: list[str]) -> Iterator[tuple[str, ...]]:
+    """Name and command of each step; every embedding is a run of its own, so that its memory is known."""
+    flags = ("--quiet", "--jobs", str(jobs))
+    yield "convert", str(ROOT / "audio_conversion.py"), *flags
+    extract = (str(ROOT / "extract_embeddings.py"), *flags, "--conditions", *conditions, "--weights", "untrained")
+    for index, name in enumerate(embeddings):
+        yield f"{'degrade, ' if not index else ''}embed {name}", *extract, "--embeddings", name
+    resampling = ("--resamples", "100", "--permutations", "100")
+    yield "score", str(ROOT / "analyze_results.py"), *flags, "--measures", *measures, *resampling
+
+
+@contextmanager
+def workplace(folder: Path | None) -> Iterator[Path]:
+    """The folder, or a temporary one."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        yield Path(temporary)
+
+
+def main() -> None:
+    """Make the recording, run the scripts, print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=120.0)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--conditions", nargs="+", default=list(CONDITIONS))
+    parser.add_argument("--embeddings", nargs="+", default=list(EMBEDDINGS))
+    parser.add_argument("--measures", nargs="+", default=list(CHEAP))
+    chosen = parser.parse_args()
+    with workplace(chosen.folder) as folder:
+        recording = folder / "original_audio" / "recording.flac"
+        if not recording.exists():
+            recording.parent.mkdir(exist_ok=True)
+            make_recording(recording, chosen.minutes)
+        for step, *command in steps(chosen.jobs, chosen.conditions, chosen.embeddings, chosen.measures):
+            found = watch([sys.executable, *command], folder)
+            print(json.dumps({"step": step, "minutes": chosen.minutes, "jobs": chosen.jobs, **found}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
