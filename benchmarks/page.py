@@ -147,7 +147,7 @@ def _ceilings(case: Results, cases: Results) -> str:
     rows = []
     for row in case["table"]:
         figures = [f"{row['gflops'][name]:.0f}" if name in row["gflops"] else "–" for name in _operations(case)]
-        rows.append([row["format"], str(row["threads"]), *figures, row["reason"] or row["remark"]])
+        rows.append([row["format"], str(row["threads"]), *figures, row["reason"]])
     header = ["format", "threads", *(f"best {name}, GFLOP/s" for name in _operations(case)), ""]
     text = (
         "\nBest of several shapes in PyTorch: square matrix products, and the convolutions of OpenL3. A network that "

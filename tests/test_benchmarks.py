@@ -101,7 +101,7 @@ def test_the_page_tells_everything(tmp_path: Path) -> None:
         row("percept-bfloat16", reason="not measured: no such arithmetic"),
     )
     lines = [{"clips": n, "seconds_per_audio_second": 0.5, "rss_mb": 500.0} for n in (1, 10, 100)]
-    ceiling = {"format": "float32", "threads": 2, "gflops": {"convolution": 1000.0}, "reason": "", "remark": ""}
+    ceiling = {"format": "float32", "threads": 2, "gflops": {"convolution": 1000.0}, "reason": ""}
     profile = {"parts": {"network": 3.0, "reading": 1.0}}
     found = results(
         openl3=compared, vggish=case(row("percept", 1.0)), scores=case(row("percept", 1.0)),
