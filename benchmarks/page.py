@@ -47,7 +47,8 @@ def page(results: Results, curve: str = "") -> str:
     parts += [_machine(results), _targets(cases)]
     for key, writer in SECTIONS.items():
         if key in cases:
-            parts.append(_section(key, cases, writer(cases[key], cases)))
+            failed = cases[key].get("failed", "")
+            parts.append(_section(key, cases, f"Failed: {failed}.\n" if failed else writer(cases[key], cases)))
     for key in ("growth", "memory"):
         if key in cases:
             picture = f"![cost and memory by number of clips]({curve})\n\n" if key == "growth" and curve else ""

@@ -123,6 +123,8 @@ def test_the_page_of_nothing_is_a_page() -> None:
     """Before anything is measured every target says so."""
     text = page(results())
     assert text.count("not measured") == len(TARGETS)
+    failed = page(results(openl3={"failed": "no space left"}))
+    assert "Failed: no space left." in failed and "not measured: no space left" in failed
 
 
 def test_bars_in_a_cell_do_not_break_a_table() -> None:
