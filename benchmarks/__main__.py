@@ -57,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _measure(given: argparse.Namespace) -> None:
     """Measure the chosen cases, and keep each as soon as it is there."""
     from benchmarks import installing, machine
+    from benchmarks.measuring import Failed
 
     peers = installing.install(allowed=not given.no_install)
     repeats = given.repeats or (QUICK_REPEATS if given.quick else REPEATS)
@@ -74,7 +75,12 @@ def _measure(given: argparse.Namespace) -> None:
             setting = _setting(given, folder, repeats, before, name, peers)
             measured = f"Measured {results['date']} at revision {results['machine']['revision']}"
             measured += f", {repeats} repetitions{', a quick run' if given.quick else ''}."
-            results["cases"][case] = {**_cases()[case](setting), "measured": measured}
+            try:
+                found = _cases()[case](setting)
+            except Failed as problem:
+                found = {"failed": str(problem)}
+                print(f"  failed: {problem}", flush=True)
+            results["cases"][case] = {**found, "measured": measured}
             shutil.rmtree(folder, ignore_errors=True)
             temporary = given.results.with_suffix(".part")
             temporary.write_text(json.dumps(results, indent=1), encoding="utf-8")

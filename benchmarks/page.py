@@ -47,7 +47,8 @@ def page(results: Results, curve: str = "") -> str:
     parts += [_machine(results), _targets(cases)]
     for key, writer in SECTIONS.items():
         if key in cases:
-            parts.append(_section(key, cases, writer(cases[key], cases)))
+            failed = cases[key].get("failed", "")
+            parts.append(_section(key, cases, f"Failed: {failed}.\n" if failed else writer(cases[key], cases)))
     for key in ("growth", "memory"):
         if key in cases:
             picture = f"![cost and memory by number of clips]({curve})\n\n" if key == "growth" and curve else ""
@@ -147,7 +148,7 @@ def _ceilings(case: Results, cases: Results) -> str:
     rows = []
     for row in case["table"]:
         figures = [f"{row['gflops'][name]:.0f}" if name in row["gflops"] else "–" for name in _operations(case)]
-        rows.append([row["format"], str(row["threads"]), *figures, row["reason"] or row["remark"]])
+        rows.append([row["format"], str(row["threads"]), *figures, row["reason"]])
     header = ["format", "threads", *(f"best {name}, GFLOP/s" for name in _operations(case)), ""]
     text = (
         "\nBest of several shapes in PyTorch: square matrix products, and the convolutions of OpenL3. A network that "

@@ -147,6 +147,8 @@ def _figure(target: Target, results: Results) -> tuple[float, str]:
     case = results.get(target.case)
     if not case:
         raise NotMeasured(f"the case '{target.case}' was not run")
+    if "failed" in case:
+        raise NotMeasured(case["failed"])
     if target.kind == "gigabytes":
         return _gigabytes(case), ""
     if target.kind == "growth":

@@ -101,7 +101,7 @@ def test_the_page_tells_everything(tmp_path: Path) -> None:
         row("percept-bfloat16", reason="not measured: no such arithmetic"),
     )
     lines = [{"clips": n, "seconds_per_audio_second": 0.5, "rss_mb": 500.0} for n in (1, 10, 100)]
-    ceiling = {"format": "float32", "threads": 2, "gflops": {"convolution": 1000.0}, "reason": "", "remark": ""}
+    ceiling = {"format": "float32", "threads": 2, "gflops": {"convolution": 1000.0}, "reason": ""}
     profile = {"parts": {"network": 3.0, "reading": 1.0}}
     found = results(
         openl3=compared, vggish=case(row("percept", 1.0)), scores=case(row("percept", 1.0)),
@@ -123,6 +123,8 @@ def test_the_page_of_nothing_is_a_page() -> None:
     """Before anything is measured every target says so."""
     text = page(results())
     assert text.count("not measured") == len(TARGETS)
+    failed = page(results(openl3={"failed": "no space left"}))
+    assert "Failed: no space left." in failed and "not measured: no space left" in failed
 
 
 def test_bars_in_a_cell_do_not_break_a_table() -> None:
