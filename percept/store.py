@@ -6,7 +6,7 @@ Conventions:
     same item replaces an earlier one; a line that a kill left half-written is ignored.
     A result is reused when its key agrees and its file has the recorded digest.
 
-Contents: `digest`, `key`, `writing`, `write_text`, `Record`, `Plan`, `Manifest`, `plain`.
+Contents: `digest`, `key`, `writing`, `write_text`, `shared_mark`, `Record`, `Plan`, `Manifest`, `plain`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -54,6 +55,24 @@ def writing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def shared_mark(folder: Path) -> Iterator[Path]:
+    """A new empty file in the folder while the block runs: who sees it sees this very folder.
+
+    Raises:
+        PerceptError: the folder cannot be written to.
+    """
+    mark = folder / f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
+    try:
+        mark.touch(exist_ok=False)
+    except OSError as error:
+        raise PerceptError(f"cannot write to the folder {folder}: {error.strerror}") from None
+    try:
+        yield mark
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 def _alive(temporary: Path) -> bool:

@@ -14,7 +14,7 @@ LAYERS = (
     ("schema", "records", "study", "registry", "dsp", "_resampling", "stats", "opinion"),
     ("settings", "store", "media", "weights", "overlap_save", "cdpam_model"),
     ("degradations", "codecs", "embeddings", "metrics", "tasks"),
-    ("runner", "plots", "report", "loss"),
+    ("jobs", "cluster", "engines", "runner", "plots", "report", "loss"),
     ("stages",),
     ("cli",),
 )
@@ -37,6 +37,7 @@ HEAVY = {
     "onnxruntime",
     "cdpam",
     "speechmos",
+    "distributed",
 }
 
 MODULES = sorted((ROOT / "percept").rglob("*.py"))

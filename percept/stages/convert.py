@@ -53,7 +53,7 @@ def convert(settings: Convert, run: Run) -> Tally:
             tally.add(record.status, cached=True)
         else:
             tasks.append(task)
-    tally += perform(tasks, processes=run.jobs, title="convert", quiet=run.quiet)
+    tally += perform(tasks, run, title="convert")
     tally.notes += notes + _lowered(manifest, [name for _, name in names])
     return tally
 

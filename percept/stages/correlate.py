@@ -131,7 +131,7 @@ def _correlations(wide: Wide, targets: Sequence[str], settings: Correlate, run: 
         for order, method in enumerate(stats.METHODS)
     ]
     found = {}
-    for outcome in runner.run(jobs, processes=run.jobs, title="correlate", quiet=run.quiet):
+    for outcome in runner.run(jobs, run, title="correlate"):
         if outcome.reason:
             raise RuntimeError(outcome.unexpected or outcome.reason)
         found[outcome.name] = outcome.value

@@ -71,7 +71,7 @@ def degrade(settings: Degrade, run: Run, *, networks: Embed | None = None) -> Ta
                 tally.add(old.status, cached=True)
             else:
                 tasks.append(task)
-    return tally + perform(tasks, processes=run.jobs, title="degrade", quiet=run.quiet)
+    return tally + perform(tasks, run, title="degrade")
 
 
 def _resolved(

@@ -141,8 +141,9 @@ def _perform(tasks: Sequence[Task], chosen: Sequence[Chosen], settings: Embed, r
             tally.add("failed")
         else:
             good.append(task)
-    processes = 1 if device == "cuda" else run.jobs
-    return tally + perform(good, processes=processes, title="embed", quiet=run.quiet)
+    # One process has the GPU of this machine to itself.
+    alone = replace(run, jobs=1) if device == "cuda" else run
+    return tally + perform(good, alone, title="embed")
 
 
 def _broken(chosen: Sequence[Chosen], device: str) -> dict[str, str]:

@@ -64,7 +64,7 @@ def score(settings: Score, run: Run) -> Scored:
                     tally.add(_found(manifest, record).status, cached=True)
             if wanted:
                 tasks.append(Task(manifest, tuple(wanted), task.function, (_names(wanted), *task.arguments)))
-    tally += perform(tasks, processes=run.jobs, title="score", quiet=run.quiet)
+    tally += perform(tasks, run, title="score")
     measures = _measures(pairs, chosen, headings)
     return Scored(_table(manifest, pairs, measures), measures, tuple(pairs), tally)
 
