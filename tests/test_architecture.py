@@ -11,7 +11,7 @@ import pytest
 from conftest import ROOT
 
 LAYERS = (
-    ("schema", "records", "study", "registry", "dsp", "_resampling", "stats", "opinion"),
+    ("schema", "records", "study", "registry", "dsp", "_resampling", "_large_sample", "stats", "opinion"),
     ("settings", "store", "media", "weights", "overlap_save", "cdpam_model"),
     ("degradations", "codecs", "embeddings", "metrics", "tasks"),
     ("jobs", "cluster", "engines", "runner", "plots", "report", "loss"),
