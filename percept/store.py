@@ -12,6 +12,7 @@ Contents: `digest`, `key`, `writing`, `write_text`, `shared_mark`, `Record`, `Pl
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -28,7 +29,18 @@ _TEMPORARY = ".percept-"
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
+    """SHA-256 of a file's content, in hexadecimal; a file that this process has read before is not read again.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    state = path.stat()
+    return _digest(path.absolute(), (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+
+
+@functools.lru_cache(maxsize=2**18)
+def _digest(path: Path, state: tuple[int, ...]) -> str:
+    """The digest of a file in this state: which file it is, its size, and when it was last written to."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -237,13 +249,17 @@ class Manifest:
     def _read(self) -> None:
         if not self.path.is_file():
             return
-        for text in self.path.read_text(encoding="utf-8", errors="replace").split("\n"):
-            try:
-                line = json.loads(text)
-                if "items" in line:
-                    self._plans[line["stage"]] = Plan(**line)
-                else:
-                    record = Record(**line)
-                    self._records[record.name] = record
-            except (ValueError, TypeError, KeyError):
-                continue  # half-written by a killed run; the item is simply made again
+        with self.path.open(encoding="utf-8", errors="replace") as lines:
+            for text in lines:
+                self._take(text)
+
+    def _take(self, text: str) -> None:
+        try:
+            line = json.loads(text)
+            if "items" in line:
+                self._plans[line["stage"]] = Plan(**line)
+            else:
+                record = Record(**line)
+                self._records[record.name] = record
+        except (ValueError, TypeError, KeyError):
+            return  # half-written by a killed run; the item is simply made again

@@ -69,7 +69,8 @@ def _inputs(settings: Convert) -> tuple[list[Path], list[Path]]:
         raise PerceptError(f"--rate {settings.rate} is not a sample rate: expected 1000 to 768000 Hz, usually 16000")
     files = media.find(source)
     ignored = [path for path in files if path.suffix.lower() in media.DOCUMENT_ENDINGS and not media.holds_audio(path)]
-    audio = [path for path in files if path not in ignored]
+    documents = set(ignored)
+    audio = [path for path in files if path not in documents]
     if not audio:
         raise PerceptError(f"no audio found in {source}: expected files that libsndfile reads (WAV, FLAC, OGG, MP3)")
     return audio, ignored
@@ -97,7 +98,8 @@ def _task(manifest: Manifest, path: Path, name: str, kind: str, settings: Conver
         content = f"unreadable: {error}"
     target = audio_name(name, CLEAN)
     record = Record("convert", name, path=target, key=key("convert", VERSION, content, settings.rate, kind))
-    return Task(manifest, (record,), _convert, (path, manifest.folder / target, settings.rate, kind))
+    arguments = (path, manifest.folder / target, settings.rate, kind)
+    return Task(manifest, (record,), _convert, arguments, cost=path.stat().st_size if path.is_file() else 0)
 
 
 def _convert(source: Path, target: Path, rate: int, kind: str) -> list[dict[str, Any]]:

@@ -18,6 +18,8 @@ from percept.stages._folders import embedding_folder, versions
 from percept.store import Manifest, Plan, Record, digest, key, plain, writing
 
 VERSION = 1
+COSTS = {"openl3": 200.0, "vggish": 5.0, "cdpam": 5.0}
+"""Work for an audio second in multiples of a front end's, roughly; it only decides what is started first."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def _task(manifest: Manifest, audio: Path, version: Record, choice: Chosen) -> T
         key=key("embed", VERSION, version.digest, choice.version, choice.facts),
         facts={**choice.facts, "audio_digest": version.digest},
     )
-    return Task(manifest, (draft,), _embed, (audio / version.path, manifest.folder / target, choice))
+    cost = version.facts.get("audio_seconds", 0.0) * COSTS.get(choice.name, 1.0)
+    return Task(manifest, (draft,), _embed, (audio / version.path, manifest.folder / target, choice), cost)
 
 
 def _skip(manifest: Manifest, draft: Record, reason: str) -> None:
