@@ -70,7 +70,7 @@ $(VENV)/installed: $(VENV)/created requirements.txt constraints.txt
 	@$(INSTALL) -r requirements.txt || { echo "$$EXPLAIN_BUILD" >&2; exit 1; }
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt requirements-reference.txt
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt requirements-cluster.txt requirements-reference.txt
 	@echo "Installing the test requirements ..."
 	@$(INSTALL) -r requirements-dev.txt -r requirements-reference.txt || { echo "$$EXPLAIN_BUILD" >&2; exit 1; }
 	@touch $@

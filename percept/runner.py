@@ -2,67 +2,30 @@
 
 A job is a picklable function with its arguments; it knows nothing about processes, manifests or progress bars.
 Results come back to the one process that writes manifests. A job that raises becomes an `Outcome` with a reason;
-a job that takes its process down takes down nothing else.
+a job that takes its process down takes down nothing else. Where jobs run is the business of `percept.engines`.
 
-Contents: `Job`, `Outcome`, `Tally`, `run`, `values`, `progress`; `Task` and `perform`, which write outcomes to
-manifests; `say`, `warn`.
+Contents: `Tally`, `run`, `values`, `progress`; `Task` and `perform`, which write outcomes to manifests; `say`, `warn`.
+`Job` and `Outcome` are those of `percept.jobs`.
 """
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import os
 import sys
-import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
-from percept.schema import PerceptError
+from percept import engines
+from percept.jobs import Job as Job
+from percept.jobs import Outcome as Outcome
+from percept.settings import Run
 from percept.store import Manifest, Record
 
 Item = TypeVar("Item")
 
-GLIBC_TRIM_THRESHOLD, GLIBC_MMAP_MAX = -1, -4
-"""Parameters of mallopt, from malloc.h."""
 FAILURES_TOLD = 3
 """Failures that are told one by one on standard error; the others are counted."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A function call that can travel to another process.
-
-    Args:
-        name: what it is about, in any hashable form; comes back with the outcome.
-        function: importable by name.
-        arguments: picklable.
-    """
-
-    name: Any
-    function: Callable[..., Any]
-    arguments: tuple[Any, ...] = ()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a job.
-
-    Args:
-        name: the job's.
-        value: what its function returned; None if it raised.
-        reason: why it failed, in words; empty if it did not.
-        unexpected: traceback of an error that nobody foresaw; such a result is tried again in the next run.
-        seconds: computing time.
-    """
-
-    name: Any
-    value: Any = None
-    reason: str = ""
-    unexpected: str = ""
-    seconds: float = 0.0
 
 
 @dataclass
@@ -103,33 +66,35 @@ class Tally:
         return f"{self.done} done, {self.cached} cached, {self.failed} failed{skipped}"
 
 
-def run(jobs: Sequence[Job], *, processes: int, title: str, quiet: bool = False) -> Iterator[Outcome]:
+def run(jobs: Sequence[Job], settings: Run, *, title: str, folders: Sequence[Path] = ()) -> Iterator[Outcome]:
     """Run the jobs and yield their outcomes in the order in which they finish.
 
     Args:
         jobs: the work; may be empty.
-        processes: how many processes; 0: one a processor core; 1: in this process.
+        settings: the engine, how many processes (0: one a processor core; 1: in this process), and whether a progress
+            bar is shown (only on a terminal).
         title: label of the progress bar.
-        quiet: show no progress bar; without it there is one on a terminal.
+        folders: where the jobs write.
 
     Yields:
         One `Outcome` a job.
+
+    Raises:
+        PerceptError: the engine cannot do any work.
     """
-    if not jobs:
-        return
-    workers = min(processes or cores(), len(jobs))
-    outcomes = map(_call, jobs) if workers == 1 else _in_processes(jobs, workers)
-    yield from progress(outcomes, total=len(jobs), title=title, quiet=quiet)
+    if jobs:
+        found = engines.outcomes(jobs, settings, folders)
+        yield from progress(found, total=len(jobs), title=title, quiet=settings.quiet)
 
 
-def values(jobs: Sequence[Job], *, processes: int, title: str, quiet: bool = False) -> dict[Any, Any]:
+def values(jobs: Sequence[Job], settings: Run, *, title: str) -> dict[Any, Any]:
     """What the jobs returned, by their names in the order of the jobs, where none may fail.
 
     Raises:
         RuntimeError: a job failed; its traceback is in the message.
     """
     found = {}
-    for outcome in run(jobs, processes=processes, title=title, quiet=quiet):
+    for outcome in run(jobs, settings, title=title):
         if outcome.reason:
             raise RuntimeError(outcome.unexpected or outcome.reason)
         found[outcome.name] = outcome.value
@@ -153,24 +118,33 @@ class Task:
         records: the lines as far as they are known before the work.
         function: picklable; returns one dict of record fields (``facts``, ``digest``, ``status`` ...) a record.
         arguments: picklable.
+        cost: how much work it is, in any unit that all tasks of a stage share, such as audio seconds.
     """
 
     manifest: Manifest
     records: tuple[Record, ...]
     function: Callable[..., list[dict[str, Any]]]
     arguments: tuple[Any, ...] = ()
+    cost: float = 0.0
 
 
-def perform(tasks: Sequence[Task], *, processes: int, title: str, quiet: bool = False) -> Tally:
+def perform(tasks: Sequence[Task], settings: Run, *, title: str) -> Tally:
     """Run the tasks, append each one's lines to its manifest as it finishes, and count.
 
+    Args:
+        tasks: the work; may be empty.
+        settings: as in `run`.
+        title: label of the progress bar.
+
     Raises:
-        PerceptError: a manifest could not be written; what was written before is safe.
+        PerceptError: the engine cannot do any work, or a manifest could not be written; what was written before is
+            safe.
     """
     tally = Tally()
     failed: list[str] = []
-    jobs = [Job(index, task.function, task.arguments) for index, task in enumerate(tasks)]
-    for outcome in run(jobs, processes=processes, title=title, quiet=quiet):
+    jobs = [Job(index, task.function, task.arguments, task.cost) for index, task in enumerate(tasks)]
+    folders = list(dict.fromkeys(task.manifest.folder for task in tasks))
+    for outcome in run(jobs, settings, title=title, folders=folders):
         task = tasks[outcome.name]
         for record, update in zip(task.records, _updates(outcome, len(task.records)), strict=True):
             facts = {**record.facts, **update.pop("facts", {})}
@@ -195,11 +169,6 @@ def _updates(outcome: Outcome, count: int) -> list[dict[str, Any]]:
     return [{"status": "failed", "reason": outcome.reason, "path": "", "facts": facts} for _ in range(count)]
 
 
-def cores() -> int:
-    """Processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def say(text: str, *, quiet: bool = False) -> None:
     """A line for the user on standard output."""
     if not quiet:
@@ -209,75 +178,3 @@ def say(text: str, *, quiet: bool = False) -> None:
 def warn(text: str) -> None:
     """A warning for the user on standard error, even when quiet."""
     print(f"warning: {text}", file=sys.stderr, flush=True)
-
-
-def _call(job: Job) -> Outcome:
-    started = time.perf_counter()
-    try:
-        value, reason, unexpected = job.function(*job.arguments), "", ""
-    except PerceptError as error:
-        value, reason, unexpected = None, str(error), ""
-    except OSError as error:
-        value, reason, unexpected = None, _os_reason(error), traceback.format_exc()
-    except Exception as error:  # noqa: BLE001 -- the boundary: any bug becomes a failed item with its traceback
-        value, reason, unexpected = (
-            None,
-            f"unexpected {type(error).__name__}: {error}",
-            traceback.format_exc(),
-        )
-    return Outcome(job.name, value, reason, unexpected, time.perf_counter() - started)
-
-
-def _os_reason(error: OSError) -> str:
-    where = f" ({error.filename})" if error.filename else ""
-    return f"{error.strerror or error}{where}"
-
-
-def _in_processes(jobs: Sequence[Job], workers: int) -> Iterable[Outcome]:
-    from joblib import Parallel, delayed, parallel_config
-    from joblib.externals.loky.process_executor import BrokenProcessPool
-
-    finished: set[int] = set()
-    try:
-        with parallel_config(backend="loky", inner_max_num_threads=1):
-            parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
-            for index, outcome in parallel(delayed(_numbered)(i, job) for i, job in enumerate(jobs)):
-                finished.add(index)
-                yield outcome
-    except BrokenProcessPool:
-        yield from (_alone(job) for i, job in enumerate(jobs) if i not in finished)
-
-
-def _numbered(index: int, job: Job) -> tuple[int, Outcome]:
-    _keep_freed_memory()
-    return index, _call(job)
-
-
-@functools.cache
-def _keep_freed_memory() -> None:
-    """Let the C library reuse what is freed, instead of asking the system anew for every large array.
-
-    Only glibc has such a switch (mallopt(3)); networks with large intermediate results, such as CDPAM, then take up to
-    half as long. Loky, where psutil is installed, would take that memory, or a network that a later job loads, for a
-    leak and start the worker anew.
-    """
-    from joblib.externals.loky import process_executor
-
-    process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(GLIBC_MMAP_MAX, 0)
-        mallopt(GLIBC_TRIM_THRESHOLD, 2**31 - 1)
-
-
-def _alone(job: Job) -> Outcome:
-    """Run one job in a process of its own, after some job broke the pool: find out which one it is."""
-    from joblib.externals.loky import get_reusable_executor
-    from joblib.externals.loky.process_executor import BrokenProcessPool
-
-    try:
-        outcome: Outcome = get_reusable_executor(max_workers=1, kill_workers=True).submit(_call, job).result()
-    except BrokenProcessPool:
-        reason = "its process died (killed from outside, out of memory, or a crash in a library)"
-        return Outcome(job.name, reason=reason, unexpected=reason)
-    return outcome

@@ -120,7 +120,11 @@ class Run:
     config: Path | None = None
     """TOML file with settings; a flag wins over it. Without it: experiments/default.toml, if that is there."""
     jobs: int = 0
-    """Processes to work in; 0: one a processor core."""
+    """Processes to work in; 0: one a processor core. A cluster uses all its workers, whatever this says."""
+    engine: Literal["local", "dask"] = "local"
+    """Where the work is done: in processes on this machine, or on an existing Dask cluster (docs/cluster.md)."""
+    scheduler: str = ""
+    """Address of the cluster's scheduler, such as tcp://node1:8786; for the engine dask."""
     quiet: bool = False
     """No progress bars, and no closing line unless something failed; warnings and errors stay."""
     list: bool = False

@@ -2,7 +2,7 @@
 
 The degraded versions of one clip resemble each other, so the rows of a result table are not independent. All
 uncertainty here is therefore about whole clips: intervals resample clips, and tests exchange values within a
-clip only, or exchange whole clips.
+clip only, or exchange whole clips. Where there are very many clips, both come from `percept._large_sample`.
 
 Conventions:
     n rows, k clips, R resamples. Columns, and `clips` with the label of each row's clip, are ``[n]``.
@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from percept import _large_sample
 from percept import _resampling as engine
 from percept.schema import Array64
 
@@ -139,6 +140,9 @@ def association(
     """
     (x, y), starts = engine.complete_rows(clips, x, y)
     n, k = len(x), len(starts)
+    if _large_sample.applies(n, k):
+        found = _large_sample.interval_and_p(x, y, starts, method, generator=generator, confidence=confidence)
+        return Association(n, k, *found)
     r = engine.correlations(x, y, starts, engine.draws(k, resamples, generator), method)
     if np.isnan(r[0]):
         return Association(n, k, np.nan, np.nan, np.nan, np.nan)
@@ -197,6 +201,11 @@ def compare(
     """
     (x1, x2, y), starts = engine.complete_rows(clips, x1, x2, y)
     n, k = len(y), len(starts)
+    if _large_sample.applies(n, k):
+        found = _large_sample.difference(
+            (x1, x2), y, starts, method, generator=generator, signs=signs, confidence=confidence
+        )
+        return Comparison(n, k, *found, max(2.0 ** (1 - k), _large_sample.SMALLEST_P))
     swaps = engine.swaps(k, permutations, generator)
     smallest = np.nan if k < 2 else (2 if k <= engine.EXACT_CLIPS else 1) / len(swaps)
     weights = engine.draws(k, resamples, generator)
@@ -284,6 +293,8 @@ def mean_interval(
     if not np.isfinite(values).all():
         with np.errstate(invalid="ignore"):  # inf - inf: there is no mean either
             return float(values.mean()), np.nan, np.nan
+    if _large_sample.applies(len(values), len(starts)) or len(starts) > _large_sample.ROWS // 10:
+        return _large_sample.mean_interval(values, starts, confidence)
     weights = engine.draws(len(starts), resamples, generator)
     means = weights @ np.add.reduceat(values, starts) / (weights @ engine.clip_sizes(values, starts))
     return float(means[0]), *engine.interval(means[1:], len(starts), confidence)

@@ -6,15 +6,17 @@ Conventions:
     same item replaces an earlier one; a line that a kill left half-written is ignored.
     A result is reused when its key agrees and its file has the recorded digest.
 
-Contents: `digest`, `key`, `writing`, `write_text`, `Record`, `Plan`, `Manifest`, `plain`.
+Contents: `digest`, `key`, `writing`, `write_text`, `shared_mark`, `Record`, `Plan`, `Manifest`, `plain`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,7 +29,18 @@ _TEMPORARY = ".percept-"
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
+    """SHA-256 of a file's content, in hexadecimal; a file that this process has read before is not read again.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    state = path.stat()
+    return _digest(path.absolute(), (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
+
+
+@functools.lru_cache(maxsize=2**18)
+def _digest(path: Path, state: tuple[int, ...]) -> str:
+    """The digest of a file in this state: which file it is, its size, and when it was last written to."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -54,6 +67,24 @@ def writing(path: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def shared_mark(folder: Path) -> Iterator[Path]:
+    """A new empty file in the folder while the block runs: who sees it sees this very folder.
+
+    Raises:
+        PerceptError: the folder cannot be written to.
+    """
+    mark = folder / f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
+    try:
+        mark.touch(exist_ok=False)
+    except OSError as error:
+        raise PerceptError(f"cannot write to the folder {folder}: {error.strerror}") from None
+    try:
+        yield mark
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 def _alive(temporary: Path) -> bool:
@@ -218,13 +249,17 @@ class Manifest:
     def _read(self) -> None:
         if not self.path.is_file():
             return
-        for text in self.path.read_text(encoding="utf-8", errors="replace").split("\n"):
-            try:
-                line = json.loads(text)
-                if "items" in line:
-                    self._plans[line["stage"]] = Plan(**line)
-                else:
-                    record = Record(**line)
-                    self._records[record.name] = record
-            except (ValueError, TypeError, KeyError):
-                continue  # half-written by a killed run; the item is simply made again
+        with self.path.open(encoding="utf-8", errors="replace") as lines:
+            for text in lines:
+                self._take(text)
+
+    def _take(self, text: str) -> None:
+        try:
+            line = json.loads(text)
+            if "items" in line:
+                self._plans[line["stage"]] = Plan(**line)
+            else:
+                record = Record(**line)
+                self._records[record.name] = record
+        except (ValueError, TypeError, KeyError):
+            return  # half-written by a killed run; the item is simply made again

@@ -11,10 +11,10 @@ import pytest
 from conftest import ROOT
 
 LAYERS = (
-    ("schema", "records", "study", "registry", "dsp", "loudness", "_resampling", "stats", "opinion"),
+    ("schema", "records", "study", "registry", "dsp", "loudness", "_resampling", "_large_sample", "stats", "opinion"),
     ("settings", "store", "media", "stored", "weights", "overlap_save", "cdpam_model"),
     ("degradations", "codecs", "embeddings", "metrics", "tasks"),
-    ("runner", "plots", "report", "loss"),
+    ("jobs", "cluster", "engines", "runner", "plots", "report", "loss"),
     ("stages",),
     ("cli",),
 )
@@ -37,6 +37,7 @@ HEAVY = {
     "onnxruntime",
     "cdpam",
     "speechmos",
+    "distributed",
 }
 
 MODULES = sorted((ROOT / "percept").rglob("*.py"))

@@ -10,6 +10,7 @@ import pytest
 from percept.metrics._isolated import isolated
 from percept.runner import Job, Tally, run
 from percept.schema import PerceptError, Unscorable
+from percept.settings import Run
 
 
 def square(x: int) -> int:
@@ -32,7 +33,7 @@ def die() -> None:
 def test_each_job_has_an_outcome(processes: int) -> None:
     """Values, foreseen failures and bugs each come back under their job's name, in one process or in two."""
     jobs = [Job("a", square, (3,)), Job("b", refuse, ("too quiet",)), Job("c", stumble)]
-    outcomes = {outcome.name: outcome for outcome in run(jobs, processes=processes, title="test", quiet=True)}
+    outcomes = {outcome.name: outcome for outcome in run(jobs, Run(jobs=processes, quiet=True), title="test")}
     assert outcomes["a"].value == 9 and not outcomes["a"].reason
     assert outcomes["b"].reason == "too quiet" and not outcomes["b"].unexpected
     assert outcomes["c"].reason == "unexpected ZeroDivisionError: by zero" and "Traceback" in outcomes["c"].unexpected
@@ -42,7 +43,7 @@ def test_a_job_that_dies_takes_down_nothing_else() -> None:
     """A killed process is one failed item; all others have their values."""
     jobs = [Job(i, square, (i,)) for i in range(5)]
     jobs.insert(2, Job("dead", die))
-    outcomes = {outcome.name: outcome for outcome in run(jobs, processes=2, title="test", quiet=True)}
+    outcomes = {outcome.name: outcome for outcome in run(jobs, Run(jobs=2, quiet=True), title="test")}
     assert "its process died" in outcomes.pop("dead").reason
     assert {name: outcome.value for name, outcome in outcomes.items()} == {i: i * i for i in range(5)}
 

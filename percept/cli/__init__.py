@@ -112,7 +112,10 @@ def _main(script: Script, arguments: Sequence[str] | None) -> int:
 
 
 def _check(settings: Any) -> None:
-    """Refuse numbers that no script can use."""
+    """Refuse what no script can use."""
+    from percept import engines
+
+    engines.check(settings.run)
     seeds = [("seed", part.seed) for part in vars(settings).values() if hasattr(part, "seed")]
     for name, value in [("jobs", settings.run.jobs), *seeds]:
         if value < 0:

@@ -10,7 +10,7 @@ Scopes:
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,19 @@ class Wide:
     levels: Array64
     kinds: Any
     mos_ci95: Array64
+
+    def take(self, rows: Any, measures: Iterable[str]) -> Wide:
+        """The part that a job needs: these rows (mask or indices) of these measures."""
+        values = {name: self.values[name][rows] for name in measures}
+        labels = (self.clips[rows], self.families[rows], self.levels[rows], self.kinds[rows], self.mos_ci95[rows])
+        return Wide(values, *labels)
+
+
+def alike(labels: Any) -> dict[str, Any]:
+    """Each label with the indices of its rows, in the order in which labels first appear; time grows with n log n."""
+    names, first, code = np.unique(labels, return_index=True, return_inverse=True)
+    rows = np.split(np.argsort(code, kind="stable"), np.cumsum(np.bincount(code, minlength=len(names)))[:-1])
+    return {str(names[i]): rows[i] for i in np.argsort(first)}
 
 
 def arrange(scores: pd.DataFrame, measures: Sequence[Measure], pairs: Sequence[Pair]) -> Wide:
@@ -84,14 +97,14 @@ def kind_scopes(wide: Wide) -> Iterator[tuple[str, Any]]:
 
 
 def scopes(wide: Wide) -> Iterator[tuple[str, Any]]:
-    """Name and row mask of every scope with enough rows to correlate."""
+    """Name and rows (mask or indices) of every scope with enough rows to correlate."""
     everything = np.ones(len(wide.clips), dtype=bool)
     yield POOLED, everything
     if len(set(wide.clips)) > 1:
         yield WITHIN, everything
-        for clip in dict.fromkeys(wide.clips):
-            if (mask := wide.clips == clip).sum() >= FEWEST_ROWS:
-                yield f"clip:{clip}", mask
+        for clip, rows in alike(wide.clips).items():
+            if len(rows) >= FEWEST_ROWS:
+                yield f"clip:{clip}", rows
     kinds = list(kind_scopes(wide))
     for name, mask in kinds:
         yield name, mask
@@ -99,7 +112,7 @@ def scopes(wide: Wide) -> Iterator[tuple[str, Any]]:
             yield f"{name} {WITHIN}", mask
     families = [family for family in dict.fromkeys(wide.families) if family]
     if len(set(wide.families)) > 1:
-        for prefix, rows in [("", everything), *((f"{name} ", mask) for name, mask in kinds)]:
+        for prefix, own in [("", everything), *((f"{name} ", mask) for name, mask in kinds)]:
             for family in families:
-                if (mask := rows & (wide.families == family)).sum() >= FEWEST_ROWS:
+                if (mask := own & (wide.families == family)).sum() >= FEWEST_ROWS:
                     yield f"{prefix}family:{family}", mask

@@ -60,7 +60,7 @@ def convert(settings: Convert, run: Run) -> Tally:
             tally.add(record.status, cached=True)
         else:
             tasks.append(task)
-    tally += perform(tasks, processes=run.jobs, title="convert", quiet=run.quiet)
+    tally += perform(tasks, run, title="convert")
     tally.notes += notes + _lowered(manifest, [name for _, name in names])
     return tally
 
@@ -76,7 +76,8 @@ def _inputs(settings: Convert) -> tuple[list[Path], list[Path]]:
         raise PerceptError(f"--rate {settings.rate} is not a sample rate: expected 1000 to 768000 Hz, usually 16000")
     files = media.find(source)
     ignored = [path for path in files if path.suffix.lower() in media.DOCUMENT_ENDINGS and not media.holds_audio(path)]
-    audio = [path for path in files if path not in ignored]
+    documents = set(ignored)
+    audio = [path for path in files if path not in documents]
     if not audio:
         raise PerceptError(f"no audio found in {source}: expected files that libsndfile reads (WAV, FLAC, OGG, MP3)")
     return audio, ignored
@@ -105,7 +106,8 @@ def _task(manifest: Manifest, path: Path, name: str, kind: str, settings: Conver
     known = {"kind": kind, "source_digest": content}
     target = audio_name(name, CLEAN)
     record = Record("convert", name, path=target, key=key("convert", VERSION, content, settings.rate, kind))
-    return Task(manifest, (record,), _convert, (path, manifest.folder / target, settings.rate, known))
+    arguments = (path, manifest.folder / target, settings.rate, known)
+    return Task(manifest, (record,), _convert, arguments, cost=path.stat().st_size if path.is_file() else 0)
 
 
 def _convert(source: Path, target: Path, rate: int, known: dict[str, str]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
@@ -32,14 +32,18 @@ from percept.schema import (
     PerceptError,
 )
 from percept.settings import Correlate, Run
-from percept.stages._arranged import POOLED, WITHIN, Wide, arrange, kind_scopes, scopes
+from percept.stages._arranged import POOLED, WITHIN, Wide, alike, arrange, kind_scopes, scopes
 from percept.stages._opinions import opinions
 
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 2
+VERSION = 3
 COMPARED_BY = ("pearson", "spearman")
+PORTION_ROWS = 1000
+"""Scopes share a job up to this many rows."""
+Part = tuple[str, Wide]
+"""A scope's name and its rows."""
 TOLERANCE = 1e-9
 """Steps of a measure smaller than this are rounding, not improvement."""
 
@@ -125,42 +129,60 @@ def _correlations(wide: Wide, targets: Sequence[str], settings: Correlate, run: 
         for target in targets
         if predictor not in targets or targets.index(predictor) < targets.index(target)
     ]
-    jobs = [
-        Job((place, order), _associations, (wide, scope, pairs, method, settings))
-        for place, scope in enumerate(scopes(wide))
-        for order, method in enumerate(stats.METHODS)
-    ]
-    found = runner.values(jobs, processes=run.jobs, title="correlate", quiet=run.quiet)
-    return [row for rows in found.values() for row in rows]
+    used = dict.fromkeys(name for pair in pairs for name in pair)
+    jobs = []
+    for place, parts in _portions((name, wide.take(rows, used)) for name, rows in scopes(wide)):
+        for order, method in enumerate(stats.METHODS):
+            size = sum(len(part.clips) for _, part in parts)
+            jobs.append(Job((place, order), _associations, (parts, pairs, method, settings), size))
+    found: dict[tuple[int, int], list[list[dict[str, Any]]]] = runner.values(jobs, run, title="correlate")
+    rows_of: list[dict[str, Any]] = []
+    for place in dict.fromkeys(name[0] for name in sorted(found)):
+        for by_method in zip(*(found[place, order] for order in range(len(stats.METHODS))), strict=True):
+            rows_of += [row for rows in by_method for row in rows]
+    return rows_of
+
+
+def _portions(scopes: Iterable[Part]) -> Iterator[tuple[int, list[Part]]]:
+    """Scopes, small ones together: a job for each of ten thousand clips would cost more than the work in it."""
+    portion: list[Part] = []
+    number = 0
+    for scope in scopes:
+        if portion and sum(len(part.clips) for _, part in [*portion, scope]) > PORTION_ROWS:
+            yield number, portion
+            number, portion = number + 1, []
+        portion.append(scope)
+    if portion:
+        yield number, portion
 
 
 def _associations(
-    wide: Wide, scope: tuple[str, Any], pairs: Sequence[tuple[str, str]], method: str, settings: Correlate
-) -> list[dict[str, Any]]:
-    tests = [_associate(wide, scope, pair, method, settings) for pair in pairs]
-    adjusted = stats.holm(np.array([test["p"] for test in tests], dtype=np.float64))
-    return [{**test, "p_adjusted": p} for test, p in zip(tests, adjusted, strict=True)]
+    parts: Sequence[Part], pairs: Sequence[tuple[str, str]], method: str, settings: Correlate
+) -> list[list[dict[str, Any]]]:
+    """The rows of each scope by one method."""
+    rows = []
+    for scope, wide in parts:
+        tests = [_associate(wide, scope, pair, method, settings) for pair in pairs]
+        adjusted = stats.holm(np.array([test["p"] for test in tests], dtype=np.float64))
+        rows.append([{**test, "p_adjusted": p} for test, p in zip(tests, adjusted, strict=True)])
+    return rows
 
 
-def _associate(
-    wide: Wide, scope: tuple[str, Any], pair: tuple[str, str], method: str, settings: Correlate
-) -> dict[str, Any]:
-    name, mask = scope
-    x, y = (_usable(wide.values[measure][mask], method) for measure in pair)
-    clips = wide.clips[mask]
-    if name.endswith(WITHIN):
-        x, y = _centred(x, y, clips, method)
+def _associate(wide: Wide, scope: str, pair: tuple[str, str], method: str, settings: Correlate) -> dict[str, Any]:
+    x, y = (_usable(wide.values[measure], method) for measure in pair)
+    if scope.endswith(WITHIN):
+        x, y = _centred(x, y, wide.clips, method)
     found = stats.association(
         x,
         y,
-        clips,
+        wide.clips,
         method,
-        generator=_generator(settings.seed, *pair, name, method),
+        generator=_generator(settings.seed, *pair, scope, method),
         resamples=settings.resamples,
         permutations=settings.permutations,
         confidence=settings.confidence,
     )
-    return {"predictor": pair[0], "target": pair[1], "scope": name, "method": method, **asdict(found)}
+    return {"predictor": pair[0], "target": pair[1], "scope": scope, "method": method, **asdict(found)}
 
 
 def _usable(column: Array64, method: str) -> Array64:
@@ -174,11 +196,12 @@ def _centred(x: Array64, y: Array64, clips: Any, method: str) -> tuple[Array64, 
 
     both = ~(np.isnan(x) | np.isnan(y))
     centred = np.full((2, len(x)), math.nan)
-    for clip in dict.fromkeys(clips):
-        rows = both & (clips == clip)
+    there = np.flatnonzero(both)
+    for own_rows in alike(clips[there]).values():
+        rows = there[own_rows]
         for out, column in zip(centred, (x, y), strict=True):
             own = column[rows] if method == "pearson" else rankdata(column[rows])
-            out[rows] = own - own.mean() if own.size else own
+            out[rows] = own - own.mean()
     return centred[0], centred[1]
 
 
@@ -247,13 +270,15 @@ def _sign(measure: Measure) -> float:
 
 def _trends(wide: Wide, measures: Sequence[Measure], families: Mapping[str, Family | None]) -> list[dict[str, Any]]:
     rows = []
+    by_clip = alike(wide.clips)
     for measure in measures:
         for family, record in families.items():
-            for clip in dict.fromkeys(wide.clips):
-                mask = (wide.clips == clip) & (wide.families == family) & np.isfinite(wide.levels)
-                if record is None or getattr(record, "control", False) or mask.sum() < 2:
-                    continue
-                rows.append(_trend(measure, record, str(clip), wide.levels[mask], wide.values[measure.name][mask]))
+            if record is None or getattr(record, "control", False):
+                continue
+            for clip, own in by_clip.items():
+                chosen = own[(wide.families[own] == family) & np.isfinite(wide.levels[own])]
+                if len(chosen) >= 2:
+                    rows.append(_trend(measure, record, clip, wide.levels[chosen], wide.values[measure.name][chosen]))
     return rows
 
 

@@ -21,6 +21,10 @@ from percept.stages._folders import audio_name, clips
 from percept.store import Manifest, Plan, Record, digest, key, plain, writing
 
 VERSION = 1
+MOST_COMPANY = 64
+"""Clips among which a babble's eight voices are chosen."""
+NETWORK_COST = 20.0
+"""How much longer a neural codec takes than any other condition, roughly: it only decides what is started first."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def degrade(settings: Degrade, run: Run, *, networks: Embed | None = None) -> Ta
                 tally.add(old.status, cached=True)
             else:
                 tasks.append(task)
-    return tally + perform(tasks, processes=run.jobs, title="degrade", quiet=run.quiet)
+    return tally + perform(tasks, run, title="degrade")
 
 
 def _resolved(
@@ -128,12 +132,12 @@ def generator(seed: int, *names: str) -> np.random.Generator:
 def _task(manifest: Manifest, clip: Record, condition: Condition, means: _Means) -> Task:
     record, settings, folder = family(condition.family), means.settings, manifest.folder
     target = audio_name(clip.item, condition.name)
-    others = [other for other in means.found if other.item != clip.item and other.status == "ok"]
     needs = getattr(record, "needs", "")
+    others = _company(clip, means) if needs == "company" else []
     numbers = means.weights.get(condition.family)
     content = [clip.digest, clip.item, condition.name, record.version, settings.seed, settings.normalise]
     content.append(numbers.identity if numbers else "")
-    content += sorted(other.digest for other in others) if needs == "company" else []
+    content += sorted(other.digest for other in others)
     content += [means.impulse] if needs == "impulse" else []
     draft = Record(
         "degrade",
@@ -149,7 +153,17 @@ def _task(manifest: Manifest, clip: Record, condition: Condition, means: _Means)
     elif needs == "impulse" and settings.impulse_response:
         beside = (settings.impulse_response,)
     work = _Work(folder / clip.path, folder / target, beside, numbers, settings.seed, settings.normalise == "peak")
-    return Task(manifest, (draft,), _degrade, (work, draft))
+    cost = clip.facts.get("audio_seconds", 0.0) * (NETWORK_COST if numbers else 1.0)
+    return Task(manifest, (draft,), _degrade, (work, draft), cost)
+
+
+def _company(clip: Record, means: _Means) -> list[Record]:
+    """The other clips; of very many, some that the seed chooses, so that one clip's work does not grow with them."""
+    found: Sequence[Record] = means.found
+    if len(found) > MOST_COMPANY:
+        drawn = generator(means.settings.seed, "company", clip.item).choice(len(found), MOST_COMPANY, replace=False)
+        found = [found[index] for index in sorted(drawn)]
+    return [other for other in found if other.item != clip.item and other.status == "ok"]
 
 
 def _skip(manifest: Manifest, draft: Record, reason: str) -> None:

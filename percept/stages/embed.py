@@ -10,14 +10,17 @@ from typing import Any, Literal
 import numpy as np
 
 from percept import embeddings, media, weights
+from percept.engines import cores
 from percept.records import Weights
-from percept.runner import Tally, Task, cores, perform, warn
+from percept.runner import Tally, Task, perform, warn
 from percept.schema import CLEAN, PerceptError
 from percept.settings import Embed, Run
 from percept.stages._folders import embedding_folder, versions
 from percept.store import Manifest, Plan, Record, digest, key, plain, writing
 
 VERSION = 1
+COSTS = {"openl3": 200.0, "vggish": 5.0, "cdpam": 5.0}
+"""Work for an audio second in multiples of a front end's, roughly; it only decides what is started first."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,8 @@ def _task(manifest: Manifest, audio: Path, version: Record, choice: Chosen) -> T
         key=key("embed", VERSION, version.digest, choice.version, choice.facts),
         facts={**choice.facts, "audio_digest": version.digest},
     )
-    return Task(manifest, (draft,), _embed, (audio / version.path, manifest.folder / target, choice))
+    cost = version.facts.get("audio_seconds", 0.0) * COSTS.get(choice.name, 1.0)
+    return Task(manifest, (draft,), _embed, (audio / version.path, manifest.folder / target, choice), cost)
 
 
 def _skip(manifest: Manifest, draft: Record, reason: str) -> None:
@@ -154,10 +158,11 @@ def _perform(tasks: Sequence[Task], chosen: Sequence[Chosen], settings: Embed, r
             tally.add("failed")
         else:
             good.append(task)
-    processes = 1 if device == "cuda" else run.jobs
-    threads = max(1, (run.jobs or cores()) // max(1, len(good)))
+    # One process has the GPU of this machine to itself.
+    alone = replace(run, jobs=1) if device == "cuda" else run
+    threads = max(1, (run.jobs or cores()) // max(1, len(good))) if run.engine == "local" else 1
     good = [replace(task, arguments=(*task.arguments, threads)) for task in good]
-    return tally + perform(good, processes=processes, title="embed", quiet=run.quiet)
+    return tally + perform(good, alone, title="embed")
 
 
 def _broken(chosen: Sequence[Chosen], device: str) -> dict[str, str]:

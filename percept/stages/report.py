@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from percept import plots, report, runner
-from percept.runner import Job
+from percept.jobs import Job
 from percept.schema import FAILURES_COLUMNS, PerceptError
 from percept.settings import Run
 from percept.store import Manifest, Record, digest, key, write_text
@@ -88,7 +88,7 @@ def _spread(how: Run) -> plots.Spread:
 
     def spread(draw: Callable[[str], Any], stems: list[str]) -> Iterable[Any]:
         jobs = [Job(stem, draw, (stem,)) for stem in stems]
-        return runner.values(jobs, processes=how.jobs, title="draw", quiet=how.quiet).values()
+        return runner.values(jobs, how, title="draw").values()
 
     return spread
 
@@ -110,23 +110,24 @@ def failures(scores: pd.DataFrame, folders: Sequence[Path]) -> pd.DataFrame:
 
 def _failed_records(manifest: Manifest) -> list[tuple[str, ...]]:
     """Failures among the items of the last runs; those of earlier settings or of removed clips are history."""
+    planned = {
+        stage: {tuple(item) for item in plan.items} if (plan := manifest.planned(stage)) else None
+        for stage in ("convert", "degrade", "embed")
+    }
+    conditions = None if planned["degrade"] is None else {item[0] for item in planned["degrade"]}
     rows: list[tuple[str, ...]] = []
     for record in manifest.records():
-        if record.status != "ok" and _current(manifest, record):
+        if record.status == "ok":
+            continue
+        if record.stage == "embed":
+            current = planned["embed"] is None or (record.item, record.condition) in planned["embed"]
+        else:
+            clips = planned["convert"]
+            gone = clips is not None and (record.item,) not in clips and manifest.find("convert", record.item)
+            current = not gone and (record.stage != "degrade" or conditions is None or record.condition in conditions)
+        if current:
             rows.append((record.stage, record.item, record.condition, record.measure, record.status, record.reason))
     return rows
-
-
-def _current(manifest: Manifest, record: Record) -> bool:
-    plans = {stage: plan.items if (plan := manifest.planned(stage)) else None for stage in ("convert", "degrade")}
-    if record.stage == "embed":
-        embedded = manifest.planned("embed")
-        return embedded is None or [record.item, record.condition] in embedded.items
-    clips = plans["convert"]
-    if clips is not None and [record.item] not in clips and manifest.find("convert", record.item):
-        return False
-    versions = plans["degrade"]
-    return record.stage != "degrade" or versions is None or record.condition in {item[0] for item in versions}
 
 
 def _tables(study: Study, results: Path) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,22 +61,17 @@ def score(settings: Score, run: Run) -> Scored:
     tally, tasks = Tally(), []
     for pair in pairs:
         for task in _tasks(manifest, pair, chosen, headings, baselines):
-            wanted = [r for r in task.records if manifest.reusable(r.name, r.key) is None]
+            wanted = []
             for record in task.records:
-                if record not in wanted:
-                    tally.add(_found(manifest, record).status, cached=True)
+                if old := manifest.reusable(record.name, record.key):
+                    tally.add(old.status, cached=True)
+                else:
+                    wanted.append(record)
             if wanted:
-                tasks.append(Task(manifest, tuple(wanted), task.function, (_names(wanted), *task.arguments)))
-    tally += perform(tasks, processes=run.jobs, title="score", quiet=run.quiet)
+                tasks.append(replace(task, records=tuple(wanted), arguments=(_names(wanted), *task.arguments)))
+    tally += perform(tasks, run, title="score")
     measures = _measures(pairs, chosen, headings)
     return Scored(_table(manifest, pairs, measures), measures, tuple(pairs), tally)
-
-
-def _found(manifest: Manifest, draft: Record) -> Record:
-    record = manifest.find(*draft.name)
-    if record is None:
-        raise RuntimeError(f"{draft.name} was neither cached nor computed")
-    return record
 
 
 def _names(records: Sequence[Record]) -> tuple[str, ...]:
@@ -95,12 +90,10 @@ class _Baselines:
     """The mean clean frame of all clips, per embedding; read only when a pair needs it."""
 
     def __init__(self, pairs: Sequence[Pair]) -> None:
-        self._paths: dict[str, list[Path]] = {}
+        self._paths: dict[str, dict[Path, None]] = {}
         for pair in pairs:
             for prefix, (reference, _) in pair.embeddings.items():
-                self._paths.setdefault(prefix, [])
-                if reference not in self._paths[prefix]:
-                    self._paths[prefix].append(reference)
+                self._paths.setdefault(prefix, {})[reference] = None
         self._digests: dict[str, str] = {}
         self._means: dict[str, Array64 | None] = {}
 
@@ -135,7 +128,7 @@ def _tasks(
         Record("score", pair.clip, pair.condition, m.name, key=key("score", VERSION, audio, m.name, m.version))
         for m in chosen
     )
-    tasks = [Task(manifest, records, _score_audio, (pair,))]
+    tasks = [Task(manifest, records, _score_audio, (pair,), cost=_bytes(pair.degraded) * len(chosen))]
     for prefix in headings:
         paths = pair.embeddings.get(prefix)
         content = [_digest(path) for path in paths] if paths else [pair.problem, pair.problems.get(prefix, "")]
@@ -157,6 +150,11 @@ def _tasks(
 
 def _missing(manifest: Manifest, records: Sequence[Record]) -> bool:
     return any(manifest.reusable(record.name, record.key) is None for record in records)
+
+
+def _bytes(path: Path | None) -> int:
+    """Size of a file, which tells how long its audio is; 0 where there is none."""
+    return path.stat().st_size if path and path.is_file() else 0
 
 
 def _digest(path: Path | None) -> str:
