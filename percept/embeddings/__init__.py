@@ -43,7 +43,9 @@ def parse(spec: str) -> tuple[Embedding, Any]:
     return embedding, read_options(embedding.options, text, embedding.title)
 
 
-def load(spec: str, weights: Weights, *, device: str = "cpu", precision: Precision = "float32") -> Embedder:
+def load(
+    spec: str, weights: Weights, *, device: str = "cpu", precision: Precision = "float32", alone: bool = False
+) -> Embedder:
     """The network that a specification names, built once in each process.
 
     The module is shared by all callers in the process: whoever wants to move it or change it builds one of
@@ -54,10 +56,13 @@ def load(spec: str, weights: Weights, *, device: str = "cpu", precision: Precisi
         weights: which numbers it runs with, from `percept.weights.resolve`.
         device: a torch device.
         precision: number format inside the network; front ends always compute in double precision.
+        alone: let go of all others, so that this process holds one network at a time.
     """
     embedding, options = parse(spec)
     key = (embedding.name, describe(options), weights.kind, weights.identity, weights.seed, device, precision)
     if key not in _loaded:
+        if alone:
+            _loaded.clear()
         _loaded[key] = embedding.build(options, weights).use(precision).to(device)
     return _loaded[key]
 

@@ -52,5 +52,6 @@ EMBEDDINGS.add(
         build=_build,
         dimension=lambda options: DIMENSIONS[options.features],
         licence="MIT",
+        cost=250.0,
     )
 )

@@ -95,5 +95,6 @@ EMBEDDINGS.add(
         build=_build,
         dimension=lambda options: int(options.size),
         licence=LICENCE,
+        cost=200.0,
     )
 )

@@ -74,5 +74,6 @@ EMBEDDINGS.add(
         build=_build,
         dimension=lambda options: DIMENSION,
         licence=LICENCE,
+        cost=4.0,
     )
 )

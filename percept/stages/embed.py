@@ -19,8 +19,6 @@ from percept.stages._folders import embedding_folder, versions
 from percept.store import Manifest, Plan, Record, digest, key, plain, writing
 
 VERSION = 1
-COSTS = {"openl3": 200.0, "vggish": 5.0, "cdpam": 5.0}
-"""Work for an audio second in multiples of a front end's, roughly; it only decides what is started first."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ def _task(manifest: Manifest, audio: Path, version: Record, choice: Chosen) -> T
         key=key("embed", VERSION, version.digest, choice.version, choice.facts),
         facts={**choice.facts, "audio_digest": version.digest},
     )
-    cost = version.facts.get("audio_seconds", 0.0) * COSTS.get(choice.name, 1.0)
+    cost = version.facts.get("audio_seconds", 0.0) * embeddings.EMBEDDINGS[choice.name].cost
     return Task(manifest, (draft,), _embed, (audio / version.path, manifest.folder / target, choice), cost)
 
 
@@ -196,7 +194,7 @@ def _device(wanted: str, threads: int = 1) -> str:
 def _embed(source: Path, target: Path, choice: Chosen, threads: int) -> list[dict[str, Any]]:
     clip = media.read_mono(source)
     device = _device(choice.device, threads)
-    embedder = embeddings.load(choice.spec, choice.weights, device=device, precision=choice.precision)
+    embedder = embeddings.load(choice.spec, choice.weights, device=device, precision=choice.precision, alone=True)
     frames = embeddings.embed(embedder, clip)
     with writing(target) as temporary, temporary.open("wb") as file:
         np.save(file, frames, allow_pickle=False)
