@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import Any
 from percept.schema import PerceptError, Status
 
 KEY_LENGTH = 24
+TICK_NS = 100_000_000
 _TEMPORARY = ".percept-"
 _digests: dict[tuple[int, ...], str] = {}
 """Which file it is, its size and when it was last changed, to its digest; of this process alone."""
@@ -38,10 +40,14 @@ def digest(path: Path) -> str:
     """
     facts = path.stat()
     state = facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
-    if state not in _digests:
-        with path.open("rb") as file:
-            _digests[state] = hashlib.file_digest(file, "sha256").hexdigest()
-    return _digests[state]
+    if state in _digests:
+        return _digests[state]
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    # Within one tick of the file system's clock, a file may change again and look the same.
+    if time.time_ns() - max(facts.st_mtime_ns, facts.st_ctime_ns) > TICK_NS:
+        _digests[state] = found
+    return found
 
 
 def key(*parts: Any) -> str:
