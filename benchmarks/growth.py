@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -32,7 +31,7 @@ CONDITIONS = ("noise:0.001,0.01", "bit_depth:8,4")
 VERSIONS = 5
 """The clean one and four conditions."""
 SCRIPTS = ("audio_conversion", "extract_embeddings", "analyze_results")
-MEBI = 2**20
+POLL_SECONDS = 0.25
 
 
 def make(folder: Path, clips: int, seconds: float) -> None:
@@ -76,21 +75,50 @@ def run(jobs: int) -> dict[str, float]:
 def child(jobs: int) -> None:
     """What one process of the benchmark does: run in the present folder, and print what it took."""
     seconds = run(jobs)
-    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    print(json.dumps({"seconds": seconds, "leader_mib": peaks[0] / 1024, "worker_mib": peaks[1] / 1024}))
+    print(json.dumps({"seconds": seconds}))
+
+
+def peaks(leader: int, found: dict[int, float]) -> None:
+    """Note the largest resident memory so far, in MiB, of a process and of all below it (Linux)."""
+    status = {}
+    for path in Path("/proc").glob("[0-9]*/status"):
+        try:
+            lines = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
+        except OSError:  # it has ended meanwhile
+            continue
+        status[int(path.parent.name)] = int(lines["PPid"]), int(lines.get("VmHWM", "0 kB").split()[0]) / 1024
+    own = {leader}
+    while more := {pid for pid, (parent, _) in status.items() if parent in own} - own:
+        own |= more
+    for pid in own & set(status):
+        found[pid] = max(found.get(pid, 0.0), status[pid][1])
+
+
+def watched(jobs: int, folder: str) -> dict[str, Any]:
+    """One run in a process of its own, with its peaks of memory."""
+    command = [sys.executable, __file__, "--child", "--jobs", str(jobs)]
+    found: dict[int, float] = {}
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None:
+            peaks(process.pid, found)
+            time.sleep(POLL_SECONDS)
+        text = process.stdout.read() if process.stdout else ""
+    if process.returncode:
+        raise SystemExit(f"the run ended with status {process.returncode}")
+    workers = [peak for pid, peak in found.items() if pid != process.pid]
+    return {
+        **json.loads(text.splitlines()[-1]),
+        "leader_mib": found[process.pid],
+        "worker_mib": max(workers, default=0),
+    }
 
 
 def measured(clips: int, seconds: float, jobs: int) -> dict[str, Any]:
     """One line of the curve: a first run, and a second one with nothing left to do."""
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder) / "original_audio", clips, seconds)
-        found = []
-        for _ in range(2):
-            command = [sys.executable, __file__, "--child", "--jobs", str(jobs)]
-            done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
-            found.append(json.loads(done.stdout.splitlines()[-1]))
+        first, second = watched(jobs, folder), watched(jobs, folder)
         made = [path for path in Path(folder).rglob("*") if path.is_file() and "original_audio" not in path.parts]
-        first, second = found
         total = sum(first["seconds"].values())
         return {
             "clips": clips,

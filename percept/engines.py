@@ -8,6 +8,7 @@ Contents: `outcomes`, `check`, `cores`.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -78,8 +79,18 @@ def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
 
 
 def _numbered(index: int, job: Job) -> tuple[int, Outcome]:
-    keep_freed_memory()
+    _settle()
     return index, call(job)
+
+
+@functools.cache
+def _settle() -> None:
+    """What a process does before its first job."""
+    from joblib.externals.loky import process_executor
+
+    keep_freed_memory()
+    # Where psutil is installed, loky takes a network that was loaded for a leak, and ends the process.
+    process_executor._USE_PSUTIL = False
 
 
 def _alone(job: Job) -> Outcome:

@@ -146,12 +146,15 @@ def perform(tasks: Sequence[Task], settings: Run, *, title: str) -> Tally:
     folders = list(dict.fromkeys(task.manifest.folder for task in tasks))
     for outcome in run(jobs, settings, title=title, folders=folders):
         task = tasks[outcome.name]
+        filled = []
         for record, update in zip(task.records, _updates(outcome, len(task.records)), strict=True):
             facts = {**record.facts, **update.pop("facts", {})}
-            task.manifest.append(replace(record, seconds=round(outcome.seconds, 4), facts=facts, **update))
-            tally.add(update.get("status", "ok"))
-            if update.get("status") == "failed":
-                failed.append(f"{'_'.join(filter(None, record.name[1:]))}: {update['reason']}")
+            filled.append(replace(record, seconds=round(outcome.seconds, 4), facts=facts, **update))
+        task.manifest.append(*filled)
+        for record in filled:
+            tally.add(record.status)
+            if record.status == "failed":
+                failed.append(f"{'_'.join(filter(None, record.name[1:]))}: {record.reason}")
     for failure in failed[:FAILURES_TOLD]:
         warn(failure)
     if len(failed) > FAILURES_TOLD:

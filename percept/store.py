@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,7 +26,10 @@ from typing import Any
 from percept.schema import PerceptError, Status
 
 KEY_LENGTH = 24
+TICK_NS = 100_000_000
 _TEMPORARY = ".percept-"
+_digests: dict[tuple[int, ...], str] = {}
+"""Which file it is, its size and when it was last changed, to its digest; of this process alone."""
 
 
 def digest(path: Path) -> str:
@@ -34,15 +38,16 @@ def digest(path: Path) -> str:
     Raises:
         OSError: the file cannot be read.
     """
-    state = path.stat()
-    return _digest(path.absolute(), (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns))
-
-
-@functools.lru_cache(maxsize=2**18)
-def _digest(path: Path, state: tuple[int, ...]) -> str:
-    """The digest of a file in this state: which file it is, its size, and when it was last written to."""
+    facts = path.stat()
+    state = facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+    if state in _digests:
+        return _digests[state]
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    # Within one tick of the file system's clock, a file may change again and look the same.
+    if time.time_ns() - max(facts.st_mtime_ns, facts.st_ctime_ns) > TICK_NS:
+        _digests[state] = found
+    return found
 
 
 def key(*parts: Any) -> str:
@@ -207,14 +212,14 @@ class Manifest:
         path = self.folder / record.path
         return path.is_file() and digest(path) == record.digest
 
-    def append(self, record: Record) -> None:
-        """Add a line.
+    def append(self, *records: Record) -> None:
+        """Add lines.
 
         Raises:
-            PerceptError: the line could not be written (disk full, say); lines before it are safe.
+            PerceptError: they could not be written (disk full, say); lines before them are safe.
         """
-        self._write(asdict(record))
-        self._records[record.name] = record
+        self._write(*map(asdict, records))
+        self._records.update((record.name, record) for record in records)
 
     def plan(self, plan: Plan) -> None:
         """Note what the present run of a stage is about, so that leftovers of earlier settings are not analysed."""
@@ -230,8 +235,8 @@ class Manifest:
         """The last line about every item, in the order in which items first appeared."""
         return list(self._records.values())
 
-    def _write(self, line: dict[str, Any]) -> None:
-        text = json.dumps(line) + "\n"
+    def _write(self, *lines: dict[str, Any]) -> None:
+        text = "".join(json.dumps(line) + "\n" for line in lines)
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(text)
@@ -249,17 +254,25 @@ class Manifest:
     def _read(self) -> None:
         if not self.path.is_file():
             return
-        with self.path.open(encoding="utf-8", errors="replace") as lines:
-            for text in lines:
-                self._take(text)
+        facts = self.path.stat()
+        records, plans = _parsed(self.path.absolute(), (facts.st_ino, facts.st_size, facts.st_mtime_ns))
+        self._records, self._plans = dict(records), dict(plans)
 
-    def _take(self, text: str) -> None:
-        try:
-            line = json.loads(text)
-            if "items" in line:
-                self._plans[line["stage"]] = Plan(**line)
-            else:
-                record = Record(**line)
-                self._records[record.name] = record
-        except (ValueError, TypeError, KeyError):
-            return  # half-written by a killed run; the item is simply made again
+
+@functools.lru_cache(maxsize=8)
+def _parsed(path: Path, state: tuple[int, ...]) -> tuple[dict[tuple[str, str, str, str], Record], dict[str, Plan]]:
+    """The lines of a manifest in this state; stages read the same one several times."""
+    records: dict[tuple[str, str, str, str], Record] = {}
+    plans: dict[str, Plan] = {}
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for text in lines:
+            try:
+                line = json.loads(text)
+                if "items" in line:
+                    plans[line["stage"]] = Plan(**line)
+                else:
+                    record = Record(**line)
+                    records[record.name] = record
+            except (ValueError, TypeError, KeyError):
+                continue  # half-written by a killed run; the item is simply made again
+    return records, plans

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from percept import store
 from percept.schema import PerceptError
 from percept.store import Manifest, Plan, Record, digest, key, write_text, writing
 
@@ -111,3 +113,30 @@ def test_keys_depend_on_every_part() -> None:
     """Equal parts give equal keys; any change gives another."""
     assert key("a", 1, {"x": 2, "y": 3}) == key("a", 1, {"y": 3, "x": 2})
     assert len({key("a", 1), key("a", 2), key("b", 1), key("a", "1")}) == 4
+
+
+def test_a_file_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A digest is known again without reading; a change of the content, at the same size, is noticed at once."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"first")
+    while time.time_ns() - path.stat().st_ctime_ns < 2 * store.TICK_NS:
+        time.sleep(0.01)
+    first = digest(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(store.hashlib, "file_digest", None)
+        assert digest(path) == first
+    found = set()
+    for content in (b"other", b"third", b"again"):
+        path.write_bytes(content)
+        found.add(digest(path))
+    assert len(found | {first}) == 4
+
+
+def test_a_manifest_is_read_anew_when_it_has_grown(tmp_path: Path) -> None:
+    """Two readers share what was parsed, and what one appends is not in the other's hands until it is read."""
+    manifest = Manifest(tmp_path).open()
+    manifest.append(Record("convert", "a"), Record("convert", "b"))
+    reader = Manifest(tmp_path)
+    manifest.append(Record("convert", "c"))
+    assert [record.item for record in reader.records()] == ["a", "b"]
+    assert [record.item for record in Manifest(tmp_path).records()] == ["a", "b", "c"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+MOST_VECTOR_POINTS = 5000
+"""With more, the points of an SVG are a picture: as shapes they would make a file that no program opens."""
 
 
 def scatter(view: View, embedding: str) -> tuple[Figure, str]:
@@ -77,15 +80,15 @@ def _points(axes: Axes, view: View, x: Array64, y: Array64, which: tuple[Chosen,
     chosen, judged = which
     size, alpha = (34, 0.9) if chosen.sum() <= 80 else (20, 0.65) if chosen.sum() <= 300 else (11, 0.55)
     turns = 1 if chosen.sum() <= 80 else 8
+    as_image = bool(chosen.sum() > MOST_VECTOR_POINTS)
     for turn in range(turns):
         for family in view.families:
             here = chosen & (view.rows["family"] == family).to_numpy() & (np.arange(len(x)) % turns == turn)
             colour, marker = view.look(family)
             full, hollow = here & judged, here & ~judged
-            axes.scatter(x[full], y[full], s=size, alpha=alpha, c=colour, marker=marker, ec="white", lw=0.4, zorder=3)
-            axes.scatter(
-                x[hollow], y[hollow], s=0.7 * size, alpha=alpha, fc="none", marker=marker, ec=colour, lw=0.8, zorder=3
-            )
+            common: dict[str, Any] = {"alpha": alpha, "marker": marker, "zorder": 3, "rasterized": as_image}
+            axes.scatter(x[full], y[full], s=size, c=colour, ec="white", lw=0.4, **common)
+            axes.scatter(x[hollow], y[hollow], s=0.7 * size, fc="none", ec=colour, lw=0.8, **common)
 
 
 def _fit(axes: Axes, view: View, x: Array64, y: Array64) -> None:
