@@ -111,7 +111,7 @@ def evaluate(target: Target, results: Results) -> tuple[str, str]:
     try:
         figure, spread = _figure(target, results)
     except NotMeasured as reason:
-        return "–", f"not measured: {reason}"
+        return "–", f"not measured: {str(reason).replace('not measured: ', '')}"
     text = _text(target, figure) + spread
     good = figure >= target.bound if target.at_least else figure <= target.bound
     return text, "met" if good else f"not met: {_text(target, figure)} reached"

@@ -18,6 +18,7 @@ def network(weights: Path) -> Any:
 
     A batch normalisation is gamma, beta, moving mean, moving variance; a kernel ``[3, 3, in, out]``.
     """
+    import librosa
     import torch
     from torchopenl3.models import PytorchOpenl3
 
@@ -36,6 +37,9 @@ def network(weights: Path) -> Any:
             if tuple(state[f"{layer}.{part}"].shape) != values.shape:
                 raise SystemExit(f"torchopenl3's {layer}.{part} has another shape than OpenL3's")
             state[f"{layer}.{part}"] = torch.from_numpy(values.copy())
+    # It asks librosa for norm=1, which meant Slaney's area normalisation once and means another since librosa 0.10.
+    bank = librosa.filters.mel(sr=48000, n_fft=2048, n_mels=256, htk=True, norm="slaney")
+    state["speclayer.mel_basis"] = torch.from_numpy(bank)
     model.load_state_dict(state)
     return model.eval()
 
