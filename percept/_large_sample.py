@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from percept.schema import Array64
 
-ROWS, CLIPS = 3000, 100
+ROWS, CLIPS = 1000, 100
 """From more rows than this, of no fewer clips than this, on."""
 GROUPS = 100
 DRAWS = 200

@@ -104,7 +104,7 @@ class Correlate:
     targets: tuple[str, ...] = ("pesq_wb", "stoi", "dnsmos_ovrl")
     """Measures that stand for the listener; numeric columns of --pairs (mos) join them."""
     resamples: int = 2000
-    """Bootstrap resamples of whole clips, for the intervals; with 100 clips and over 3000 versions none are needed."""
+    """Bootstrap resamples of whole clips, for the intervals; with 100 clips and over 1000 versions none are needed."""
     permutations: int = 4999
     """Permutations within clips, for p; with so many clips likewise."""
     confidence: float = 0.95

@@ -293,7 +293,7 @@ def mean_interval(
     if not np.isfinite(values).all():
         with np.errstate(invalid="ignore"):  # inf - inf: there is no mean either
             return float(values.mean()), np.nan, np.nan
-    if _large_sample.applies(len(values), len(starts)) or len(starts) > _large_sample.ROWS // 10:
+    if _large_sample.applies(len(values), len(starts)) or len(starts) >= 3 * _large_sample.CLIPS:
         return _large_sample.mean_interval(values, starts, confidence)
     weights = engine.draws(len(starts), resamples, generator)
     means = weights @ np.add.reduceat(values, starts) / (weights @ engine.clip_sizes(values, starts))
