@@ -246,10 +246,14 @@ def _keep_freed_memory() -> None:
     Only glibc has such a switch (mallopt(3)); networks with large intermediate results, such as CDPAM, then take up to
     half as long.
     """
+    from joblib.externals.loky import process_executor
+
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(GLIBC_MMAP_MAX, 0)
         mallopt(GLIBC_TRIM_THRESHOLD, 2**31 - 1)
+    # loky takes 300 MB of kept memory for a leak and ends the worker; with a helper below it, the run then hangs.
+    process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize
 
 
 def _alone(job: Job) -> Outcome:
