@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from conftest import Script, chirp
+from conftest import ROOT, Script, chirp
 
 from percept import dsp, embeddings, media, metrics, stored
 from percept.codecs import CODECS, _clips, _ffmpeg, ffmpeg
@@ -419,3 +421,29 @@ def test_large_arrays_have_memory_of_their_own(monkeypatch: pytest.MonkeyPatch) 
         made = dsp.room(*shape)
         made[...] = 1
         assert made.shape == shape and made.dtype == np.float32 and made.sum() == np.prod(shape)
+
+
+@pytest.mark.slow
+def test_peak_memory_of_a_long_recording(tmp_path: Path) -> None:
+    """Twenty minutes at 48 kHz stereo, through all three scripts in one process each, stay under 700 MB."""
+    (tmp_path / "original_audio").mkdir()
+    with soundfile.SoundFile(tmp_path / "original_audio" / "long.flac", "w", 48000, channels=2) as file:
+        for seed in range(120):
+            file.write(0.1 * noisy(480_000, 2, seed=seed).T)
+    scripts = {
+        "audio_conversion": [],
+        "extract_embeddings": ["--embeddings", "logmel", "--conditions", "noise:0.01", "opus:24"],
+        "analyze_results": ["--measures", "snr", "lsd", "mrstft", "--targets", "snr", "--resamples", "100"],
+    }
+    for script, flags in scripts.items():
+        program = (
+            f"import resource, sys\nfrom percept import cli\nstatus = cli.{script}(sys.argv[1:])\n"
+            "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\nprint(status, peak, file=sys.stderr)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, "--quiet", "--jobs", "1", *flags],
+            cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        status, peak = map(int, done.stderr.split()[-2:])
+        assert status == 0, done.stderr
+        assert peak < 700 * 1024, f"{script}: {peak / 1024:.0f} MB"
