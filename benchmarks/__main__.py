@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 REPEATS, QUICK_REPEATS = 5, 2
-CASES = ("openl3", "vggish", "scores", "whole", "startup", "ceilings", "profile", "growth", "memory")
+CASES = ("openl3", "vggish", "scores", "whole", "startup", "ceilings", "ways", "profile", "growth", "memory")
 BEFORE = "3043aeb"
 """The revision before the work on speed began."""
 
@@ -109,10 +109,10 @@ def _setting(given: argparse.Namespace, folder: Path, repeats: int, before: Path
 
 
 def _cases() -> dict[str, Callable[[Any], dict[str, Any]]]:
-    from benchmarks.cases import ceilings, openl3, profile, scores, scripts, startup, vggish, whole
+    from benchmarks.cases import ceilings, openl3, profile, scores, scripts, startup, vggish, ways, whole
 
     modules = {"openl3": openl3, "vggish": vggish, "scores": scores, "whole": whole, "startup": startup,
-               "ceilings": ceilings, "profile": profile}  # fmt: skip
+               "ceilings": ceilings, "ways": ways, "profile": profile}  # fmt: skip
     return {
         **{name: module.measure for name, module in modules.items()},
         "growth": scripts.growth,

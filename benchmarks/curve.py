@@ -7,22 +7,21 @@ from pathlib import Path
 from typing import Any
 
 COUNT = "clips"
-CURVES = ("audio_second", "rss")
-"""Words that name the columns to draw."""
+CURVES = ("seconds_per_audio_second", "leader_mib", "worker_mib")
+"""The columns to draw."""
 
 
 def draw(lines: Sequence[dict[str, Any]], target: Path) -> str:
     """Draw the curve.
 
     Args:
-        lines: what the growth script printed; a column "clips", and columns whose names hold the words of `CURVES`.
+        lines: what the growth script printed; the columns "clips" and `CURVES`, as far as they are there.
         target: SVG file.
 
     Returns:
         The file's name; empty if there is nothing to draw, and then any old file is removed.
     """
-    names = [next((name for line in lines for name in line if word in name), "") for word in CURVES]
-    names = [name for name in names if name]
+    names = [name for name in CURVES if any(name in line for line in lines)]
     if len(lines) < 2 or COUNT not in lines[0] or not names:
         target.unlink(missing_ok=True)
         return ""

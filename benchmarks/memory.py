@@ -28,9 +28,9 @@ ROOT = Path(__file__).parent.parent
 RATE_HZ = 48000
 PIECE_S = 10
 INTERVAL_S = 0.05
-CONDITIONS = ("noise:0.01", "bandwidth:4", "bit_depth:8", "mp3:64", "opus:24")
+CONDITIONS = ("noise:0.01", "mp3:64")
 EMBEDDINGS = ("logmel", "vggish", "openl3:hop=10")
-CHEAP = ("snr", "si_sdr", "lsd", "mrstft", "logmel_distance", "seg_snr", "stoi", "pesq_wb")
+MEASURES = ("snr", "si_sdr", "lsd", "mrstft", "logmel_distance", "seg_snr", "stoi", "pesq_wb", "dnsmos_ovrl")
 
 
 def make_recording(path: Path, minutes: float) -> None:
@@ -69,7 +69,7 @@ def status(process: int) -> dict[str, int]:
 
 
 def watch(command: list[str], folder: Path) -> dict[str, float]:
-    """Run a command in a folder; megabytes of leader, heaviest worker and all together, and seconds."""
+    """Run a command in a folder; MiB of leader, heaviest worker and all together, and seconds."""
     started = time.perf_counter()
     highest: dict[int, int] = {}
     together = 0
@@ -85,9 +85,9 @@ def watch(command: list[str], folder: Path) -> dict[str, float]:
     leading = highest.pop(leader.pid)
     worst = max(highest.values(), default=0)
     return {
-        "leader_mb": round(leading / 1024),
-        "worker_mb": round(worst / 1024),
-        "together_mb": round(together / 1024),
+        "leader_mib": round(leading / 1024),
+        "worker_mib": round(worst / 1024),
+        "together_mib": round(together / 1024),
         "seconds": round(time.perf_counter() - started, 1),
     }
 
@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--conditions", nargs="+", default=list(CONDITIONS))
     parser.add_argument("--embeddings", nargs="+", default=list(EMBEDDINGS))
-    parser.add_argument("--measures", nargs="+", default=list(CHEAP))
+    parser.add_argument("--measures", nargs="+", default=list(MEASURES))
     chosen = parser.parse_args()
     with workplace(chosen.folder) as folder:
         recording = folder / "original_audio" / "recording.flac"

@@ -158,6 +158,23 @@ def _ceilings(case: Results, cases: Results) -> str:
     return table(header, rows) + text
 
 
+def _ways(case: Results, cases: Results) -> str:
+    rows = [
+        [name, f"{way['ms']:.1f}", f"{case['gflop_a_frame'] / way['ms'] * 1000:.0f}", f"{way['error']:.1e}"]
+        for name, way in sorted(case["ways"].items(), key=lambda item: item[1]["ms"])
+    ]
+    missing = f"\nPyTorch in bfloat16 was not tried: {case['reason']}.\n" if case["reason"] else ""
+    text = (
+        "\nOne frame of OpenL3 mel256, the eight convolutions and their pools alone, shortest of seven turns; one "
+        "thread where nothing else is said. GFLOP/s are counted as direct convolution; errors are against double "
+        "precision. The direct ways are bound by the processor's multiplications (see the ceilings). Winograd's F(4×4, "
+        "3×3) leaves a quarter of them and is bound by memory and by the transforms between; F(6×6, 3×3) leaves a "
+        "fifth, but PyTorch's NNPACK transforms the kernels anew in every call. One process a core beats one process "
+        "with several threads, which is used only where there are fewer clips than cores.\n"
+    )
+    return table(["way", "ms a frame", "GFLOP/s", "relative error"], rows) + missing + text
+
+
 def _profile(case: Results, cases: Results) -> str:
     measured = [row for row in case["rows"] if not row["reason"]]
     parts = list(dict.fromkeys(part for row in measured for part in row["facts"]["parts"]))
@@ -252,9 +269,10 @@ def _cell(value: Any) -> str:
 
 TITLES = {
     "openl3": "OpenL3", "vggish": "VGGish", "scores": "PESQ and STOI", "whole": "Whole run", "startup": "Start-up",
-    "ceilings": "Ceilings", "profile": "Where the time goes", "growth": "Growth", "memory": "Memory",
+    "ceilings": "Ceilings", "ways": "Ways that were tried", "profile": "Where the time goes", "growth": "Growth",
+    "memory": "Memory",
 }  # fmt: skip
 SECTIONS = {
     "openl3": _openl3, "vggish": _vggish, "scores": _scores, "whole": _whole, "startup": _startup,
-    "ceilings": _ceilings, "profile": _profile,
+    "ceilings": _ceilings, "ways": _ways, "profile": _profile,
 }  # fmt: skip

@@ -13,6 +13,9 @@ Results = dict[str, Any]
 """Case to its results; see `benchmarks.cases`."""
 
 
+MIB, GB = 2**20, 1e9
+
+
 class NotMeasured(Exception):
     """A figure that the results do not hold; the message says why."""
 
@@ -26,7 +29,7 @@ class Target:
         case: in which case's results the figure lies.
         kind: "ratio": time of `theirs` over time of `ours`; "cores": processor time over wall time of `ours`, or of
             its step `step`; "seconds": time of `ours`; "figure": entry `step` of the verdict on `ours`; "growth": last
-            over least of column `step`; "gigabytes": largest memory.
+            over least of column `step`; "gigabytes": largest of column `step`, which is in MiB.
         bound: the value to reach.
         ours: key of a row.
         theirs: key of a row.
@@ -91,19 +94,14 @@ TARGETS = [
     Target("whole run float32 against TensorFlow", "whole", "ratio", 1.3, "percept-float32", "tensorflow"),
     Target("whole run bfloat16 against TensorFlow", "whole", "ratio", 2.2, "percept-bfloat16", "tensorflow"),
     *SECOND_RUN,
-    Target("largest memory, two-hour recording", "memory", "gigabytes", 1.5),
-    Target("cost an audio second, most clips over least cost", "growth", "growth", 1.1, step="audio_second"),
-    Target("memory, most clips over least", "growth", "growth", 1.1, step="rss"),
+    Target("two-hour recording: memory of the leading process", "memory", "gigabytes", 1.5, step="leader_mib"),
+    Target("two-hour recording: memory of the heaviest worker", "memory", "gigabytes", 1.5, step="worker_mib"),
+    Target("two-hour recording: memory of all processes together", "memory", "gigabytes", 1.5, step="together_mib"),
+    Target("cost an audio second, most clips over least cost", "growth", "growth", 1.1,
+           step="seconds_per_audio_second"),
+    Target("memory of the leading process, most clips over least", "growth", "growth", 1.1, step="leader_mib"),
+    Target("memory of a worker, most clips over least", "growth", "growth", 1.1, step="worker_mib"),
 ]  # fmt: skip
-GIGABYTES = {
-    "bytes": 1e-9,
-    "kb": 1e-6,
-    "kib": 2**10 / 1e9,
-    "mb": 1e-3,
-    "mib": 2**20 / 1e9,
-    "gb": 1.0,
-    "gib": 2**30 / 1e9,
-}
 
 
 def evaluate(target: Target, results: Results) -> tuple[str, str]:
@@ -150,7 +148,7 @@ def _figure(target: Target, results: Results) -> tuple[float, str]:
     if "failed" in case:
         raise NotMeasured(case["failed"])
     if target.kind == "gigabytes":
-        return _gigabytes(case), ""
+        return max(_column(case, target.step)) * MIB / GB, ""
     if target.kind == "growth":
         return _growth(case, target.step), ""
     if target.kind == "figure":
@@ -184,30 +182,19 @@ def _verdict_figure(case: Results, target: Target) -> float:
     return float(row["verdict"][target.step])
 
 
-def column(case: Results, word: str) -> list[float]:
-    """The numbers of the first column whose name has that word in it, in order of the rows."""
-    lines = case.get("lines", [])
-    name = next((key for line in lines for key in line if word in key and isinstance(line[key], int | float)), None)
-    return [float(line[name]) for line in lines if isinstance(line.get(name), int | float)]
-
-
-def _growth(case: Results, word: str) -> float:
-    values = column(case, word)
-    if len(values) < 2 or min(values) <= 0:
-        raise NotMeasured(case.get("reason") or f"no column '{word}'")
-    return values[-1] / min(values)
-
-
-def _gigabytes(case: Results) -> float:
-    found = [
-        float(value) * GIGABYTES[unit]
-        for line in case.get("lines", [])
-        for key, value in line.items()
-        if (unit := key.rpartition("_")[2]) in GIGABYTES and ("rss" in key or "peak" in key) and value is not None
-    ]
+def _column(case: Results, name: str) -> list[float]:
+    """The numbers of a column, in order of the rows."""
+    found = [float(line[name]) for line in case.get("lines", []) if line.get(name) is not None]
     if not found:
-        raise NotMeasured(case.get("reason") or "no column of memory")
-    return max(found)
+        raise NotMeasured(case.get("reason") or f"no column '{name}'")
+    return found
+
+
+def _growth(case: Results, name: str) -> float:
+    values = _column(case, name)
+    if len(values) < 2 or min(values) <= 0:
+        raise NotMeasured(case.get("reason") or "too few numbers of clips")
+    return values[-1] / min(values)
 
 
 def _text(target: Target, value: float) -> str:

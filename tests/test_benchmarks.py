@@ -75,12 +75,14 @@ def test_cores_busy() -> None:
 
 
 def test_memory_and_growth_are_read_from_the_scripts_lines() -> None:
-    """Units are the ends of names; growth is the last line over the least."""
-    lines = [{"clips": 1, "seconds_per_audio_second": 0.5, "rss_mb": 500}, {"clips": 9, "seconds_per_audio_second": 0.6,
-                                                                          "rss_mb": 800}]  # fmt: skip
+    """Memory is told in MiB; growth is the last line over the least."""
+    lines = [
+        {"clips": 1, "seconds_per_audio_second": 0.5, "leader_mib": 500},
+        {"clips": 9, "seconds_per_audio_second": 0.6, "leader_mib": 800},
+    ]
     cases = {"memory": {"lines": lines}, "growth": {"lines": lines}}
-    assert evaluate(Target("", "memory", "gigabytes", 1.5), cases) == ("0.80 GB", "met")
-    growth = Target("", "growth", "growth", 1.1, step="audio_second")
+    assert evaluate(Target("", "memory", "gigabytes", 1.5, step="leader_mib"), cases) == ("0.84 GB", "met")
+    growth = Target("", "growth", "growth", 1.1, step="seconds_per_audio_second")
     assert evaluate(growth, cases) == ("1.20 ×", "not met: 1.20 × reached")
     assert evaluate(growth, {"growth": {"lines": [], "reason": "no script"}})[1] == "not measured: no script"
 
@@ -100,13 +102,14 @@ def test_the_page_tells_everything(tmp_path: Path) -> None:
         row("torchopenl3", 1.0, 1.0, 1.0, verdict=wrong),
         row("percept-bfloat16", reason="not measured: no such arithmetic"),
     )
-    lines = [{"clips": n, "seconds_per_audio_second": 0.5, "rss_mb": 500.0} for n in (1, 10, 100)]
+    lines = [{"clips": n, "seconds_per_audio_second": 0.5, "leader_mib": 500.0} for n in (1, 10, 100)]
     ceiling = {"format": "float32", "threads": 2, "gflops": {"convolution": 1000.0}, "reason": ""}
     profile = {"parts": {"network": 3.0, "reading": 1.0}}
     found = results(
         openl3=compared, vggish=case(row("percept", 1.0)), scores=case(row("percept", 1.0)),
         whole=case(row("percept-float32", 1.0, steps={"2 extract": {"seconds": [1.0], "cpu": [1.8]}})),
         startup={**case(row("help", 0.3)), "first": {"extract_embeddings.py": 9.0}},
+        ways={"ways": {"some way": {"ms": 100.0, "error": 1e-6}}, "gflop_a_frame": 20.0, "reason": "no bfloat16"},
         ceilings={"table": [ceiling]}, profile=case(row("percept", 1.0, facts=profile)),
         growth={"lines": lines, "reason": ""}, memory={"lines": [], "reason": "there is no script"},
     )  # fmt: skip

@@ -16,15 +16,15 @@ PATIENCE_S = 4 * 3600.0
 
 def growth(setting: Setting) -> dict[str, Any]:
     """What ``benchmarks/growth.py`` prints."""
-    return _lines("growth", setting)
+    return _lines("growth", setting, "--clips", *(("1", "10") if setting.quick else ("1", "10", "100", "1000")))
 
 
 def memory(setting: Setting) -> dict[str, Any]:
     """What ``benchmarks/memory.py`` prints."""
-    return _lines("memory", setting)
+    return _lines("memory", setting, "--minutes", "2" if setting.quick else "120")
 
 
-def _lines(name: str, setting: Setting) -> dict[str, Any]:
+def _lines(name: str, setting: Setting, *flags: str) -> dict[str, Any]:
     program = ROOT / "benchmarks" / f"{name}.py"
     if not program.exists():
         return {"lines": [], "reason": f"there is no benchmarks/{name}.py"}
@@ -32,7 +32,7 @@ def _lines(name: str, setting: Setting) -> dict[str, Any]:
     folder.mkdir()
     log = folder / "log.txt"
     with log.open("wb") as errors:
-        command = [sys.executable, str(program), *(["--quick"] if setting.quick else [])]
+        command = [sys.executable, str(program), *flags]
         try:
             done = subprocess.run(
                 command, stdout=subprocess.PIPE, stderr=errors, cwd=ROOT, timeout=PATIENCE_S, check=False

@@ -111,6 +111,12 @@ def _compile(layers: Sequence[Convolution], threads: int) -> Any:
     net.opt.use_vulkan_compute = False
     for format_ in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage", "bf16_packed"):
         setattr(net.opt, f"use_{format_}", False)
+    _fill(net, layers)
+    return net
+
+
+def _fill(net: Any, layers: Sequence[Convolution]) -> None:
+    """Give ncnn's network its layers and their numbers; its options are those it has by then."""
     if net.load_param_mem(_description(layers)):
         raise RuntimeError("ncnn does not take the description of the network")
     with tempfile.TemporaryDirectory(prefix="percept-") as folder:
@@ -121,7 +127,6 @@ def _compile(layers: Sequence[Convolution], threads: int) -> Any:
                     file.write(numbers.tobytes())
         if net.load_model(str(path)):
             raise RuntimeError("ncnn does not take the numbers of the network")
-    return net
 
 
 def _description(layers: Sequence[Convolution]) -> str:
