@@ -44,13 +44,13 @@ def contestants(setting: Setting, audio: Path, numbers: Path) -> list[Contestant
     job: dict[str, Any] = {"audio": str(audio), "conditions": [condition(LEVELS)], "embedding": SPEC}
     job = {**job, "precision": "float32", "path": [str(ROOT)], "packages": ["torch", "ncnn"]}
     ours = Contestant("percept-float32", "percept, float32", f"stage 2, {WARM}", "percept_embed.py", job)
-    slow = "" if setting.force_bfloat16 else without_bfloat16()
+    half_title = f"percept, bfloat16{', computed in float32' if without_bfloat16() else ''}"
     half = {**job, "precision": "bfloat16"}
     old = {**job, "path": [str(setting.before)]}
     theirs = {"audio": str(audio), "weights": str(numbers / "openl3.npz")}
     return [
         ours,
-        replace(ours, key="percept-bfloat16", title="percept, bfloat16", job=half, missing=slow),
+        replace(ours, key="percept-bfloat16", title=half_title, job=half),
         replace(
             ours,
             key="before",
