@@ -164,7 +164,8 @@ def million(rows: list[dict[str, Any]]) -> str:
         f"{clips:,} clips in {VERSIONS} versions each, the log-mel embedding and three cheap measures.\n\n"
         f"| step | hours of one core |\n|---|--:|\n{parts}\n\n"
         f"Files: {row['files'] * scale:,.0f}. Bytes: {row['bytes'] * scale / 1e9:,.0f} GB.{grown} "
-        "Steps 2 and 3 divide by the number of workers, save for what the leading process does itself.\n\n"
+        "All three steps divide by the number of workers, save for what the leading process does itself. OpenL3 is not "
+        "in it: its rate is in benchmarks.md.\n\n"
         f"{table(rows)}"
     )
 

@@ -168,9 +168,9 @@ def _ways(case: Results, cases: Results) -> str:
         "\nOne frame of OpenL3 mel256, the eight convolutions and their pools alone, shortest of seven turns; one "
         "thread where nothing else is said. GFLOP/s are counted as direct convolution; errors are against double "
         "precision. The direct ways are bound by the processor's multiplications (see the ceilings). Winograd's F(4×4, "
-        "3×3) leaves a quarter of them and is bound by memory and by the transforms between; F(6×6, 3×3) leaves a "
-        "fifth, but PyTorch's NNPACK transforms the kernels anew in every call. One process a core beats one process "
-        "with several threads, which is used only where there are fewer clips than cores.\n"
+        "3×3) leaves a quarter of them, and F(6×6, 3×3) a fifth; both add transforms of maps and kernels, which move "
+        "memory (NNPACK transforms the kernels anew in every call). The local engine works in one process a core with "
+        "one thread each; several threads are used only where there are fewer clips than cores.\n"
     )
     return table(["way", "ms a frame", "GFLOP/s", "relative error"], rows) + missing + text
 

@@ -14,6 +14,8 @@ Results = dict[str, Any]
 
 
 MIB, GB = 2**20, 1e9
+EMULATED = "computed in float32"
+"""What the title of a row says whose processor lacks the wanted number format."""
 
 
 class NotMeasured(Exception):
@@ -136,6 +138,8 @@ def row_of(case: Results, key: str) -> dict[str, Any]:
         raise NotMeasured(f"no row '{key}'")
     if found["reason"] or not found["seconds"]:
         raise NotMeasured(f"{found['title']}: {found['reason'] or 'no measurement'}")
+    if EMULATED in found["title"]:
+        raise NotMeasured(f"this processor has no bfloat16: {found['title']}")
     if found["verdict"] and not found["verdict"]["agrees"]:
         raise NotMeasured(f"{found['title']}: its result is WRONG")
     return found
@@ -179,6 +183,8 @@ def _verdict_figure(case: Results, target: Target) -> float:
     row = next((row for row in case["rows"] if row["key"] == target.ours), None)
     if row is None or row["reason"] or target.step not in (row["verdict"] or {}):
         raise NotMeasured((row or {}).get("reason") or "no comparison")
+    if EMULATED in row["title"]:
+        raise NotMeasured(f"this processor has no bfloat16: {row['title']}")
     return float(row["verdict"][target.step])
 
 

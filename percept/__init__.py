@@ -5,7 +5,7 @@ Layers, each importing only those before it:
     stats                                               words and arithmetic; no files
     settings, media, stored, store, weights             the only place with input and output
     degradations, codecs, embeddings, metrics, tasks    the choices; one file adds one
-    runner, plots, report                               running and telling
+    jobs, cluster, engines, runner, plots, report       running and telling
     stages                                              convert, degrade, embed, score, correlate, report
     cli                                                 the scripts
 

@@ -5,8 +5,9 @@ clip; ``starts [k]`` is the first row of each clip. Time grows with n log n, mem
 
 How: an interval comes from a delete-a-group jackknife over whole clips (in Fisher's z for a single correlation). A p
 asks the same as that of few clips (values permuted within clips; predictors swapped in whole clips) and takes the
-distribution of the permuted statistic as normal, which it is with this many clips: with its exact mean and variance for
-Pearson's and Spearman's, with those of `DRAWS` random permutations for the others.
+distribution of the permuted statistic as normal, which it nears with this many clips, if none holds most rows: with its
+exact mean and variance for Pearson's and Spearman's, with those of `DRAWS` random permutations, and Student's
+distribution, for the others. No p is told below `SMALLEST_P`.
 
 Reference:
     Kott, "The delete-a-group jackknife", Journal of Official Statistics 17, 2001.
@@ -30,8 +31,8 @@ ROWS, CLIPS = 1000, 100
 """From more rows than this, of no fewer clips than this, on."""
 GROUPS = 100
 DRAWS = 200
-SMALLEST_P = 1e-300
-"""No p is 0."""
+SMALLEST_P = 1e-6
+"""What lies further out in a tail is no longer normal for sure."""
 
 Indices = npt.NDArray[np.intp]
 
@@ -86,7 +87,8 @@ def difference(
         swapped = np.repeat(generator.integers(2, size=len(starts)).astype(bool), sizes)
         drawn.append(gap(np.where(swapped, second, first), np.where(swapped, first, second), target))
     # A swap of all clips turns the sign, so the mean over all swaps is 0.
-    return observed, observed - half, observed + half, _normal_p(observed, 0.0, float(np.mean(np.square(drawn))))
+    p = _tails(observed, 0.0, float(np.mean(np.square(drawn))), DRAWS)
+    return observed, observed - half, observed + half, p
 
 
 def mean_interval(values: Array64, starts: Indices, confidence: float) -> tuple[float, float, float]:
@@ -150,16 +152,21 @@ def _permuted(x: Array64, y: Array64, starts: Indices, method: str, generator: n
     if method == "kendall":
         clips = 2.0 * np.repeat(np.arange(len(starts)), sizes)
         drawn = [_coefficient(x, y[np.argsort(clips + generator.random(len(x)))], method) for _ in range(DRAWS)]
-        return _normal_p(_coefficient(x, y, method), float(np.mean(drawn)), float(np.var(drawn, ddof=1)))
+        variance = float(np.var(drawn, ddof=1)) * (1 + 1 / DRAWS)
+        return _tails(_coefficient(x, y, method), float(np.mean(drawn)), variance, DRAWS - 1)
     x, y = x - x.mean(), y - y.mean()
     x_sums, y_sums = np.add.reduceat(x, starts), np.add.reduceat(y, starts)
     x_squares = np.add.reduceat(x * x, starts) - x_sums**2 / sizes
     y_squares = np.add.reduceat(y * y, starts) - y_sums**2 / sizes
     variance = float((np.maximum(x_squares, 0) * np.maximum(y_squares, 0) / np.maximum(sizes - 1, 1)).sum())
-    return _normal_p(float(x @ y), float((x_sums * y_sums / sizes).sum()), variance)
+    return _tails(float(x @ y), float((x_sums * y_sums / sizes).sum()), variance)
 
 
-def _normal_p(value: float, mean: float, variance: float) -> float:
+def _tails(value: float, mean: float, variance: float, freedom: float = math.inf) -> float:
+    """Two-sided p by the normal distribution, or by Student's where mean and variance were drawn."""
+    from scipy.special import ndtr, stdtr
+
     if variance <= 0:
         return 1.0
-    return max(math.erfc(abs(value - mean) / math.sqrt(2 * variance)), SMALLEST_P)
+    far = abs(value - mean) / math.sqrt(variance)
+    return max(2 * float(ndtr(-far) if math.isinf(freedom) else stdtr(freedom, -far)), SMALLEST_P)

@@ -77,10 +77,15 @@ def _pairs(kernel: np.ufunc, starts: Indices, *columns: Array64) -> Array64:
     return sums
 
 
-def correlations(x: Array64, y: Array64, starts: Indices, weights: Array64, method: str) -> Array64:
-    """Correlation ``[R]`` of the rows counted as often as their clip's weight ``[R, k]`` says."""
+def check(method: str) -> None:
+    """Refuse an unknown method."""
     if method not in METHODS:
         raise ValueError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
+
+
+def correlations(x: Array64, y: Array64, starts: Indices, weights: Array64, method: str) -> Array64:
+    """Correlation ``[R]`` of the rows counted as often as their clip's weight ``[R, k]`` says."""
+    check(method)
     r = np.full(len(weights), np.nan)
     sizes = clip_sizes(x, starts)
     if method == "pearson":

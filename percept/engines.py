@@ -99,7 +99,9 @@ def _alone(job: Job) -> Outcome:
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     try:
-        outcome: Outcome = get_reusable_executor(max_workers=1, kill_workers=True).submit(call, job).result()
+        executor = get_reusable_executor(max_workers=1, kill_workers=True)
+        outcome: Outcome
+        _, outcome = executor.submit(_numbered, 0, job).result()
     except BrokenProcessPool:
         reason = "its process died (killed from outside, out of memory, or a crash in a library)"
         return Outcome(job.name, reason=reason, unexpected=reason)

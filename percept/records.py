@@ -245,7 +245,6 @@ class Embedding(Choice):
         dimension: ``(options) -> D``.
         licence: licence of the weights.
         differentiable: gradients reach the waveform.
-        cost: work for an audio second in multiples of log-mel's, roughly; it only decides what is started first.
     """
 
     rate: int
@@ -255,7 +254,6 @@ class Embedding(Choice):
     dimension: Callable[[Any], int]
     licence: str
     differentiable: bool = True
-    cost: float = 1.0
 
     def prefix(self, weights_kind: str) -> str:
         """Column prefix: ``openl3``, or ``openl3_untrained`` for the control."""

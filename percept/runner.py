@@ -149,7 +149,7 @@ def perform(tasks: Sequence[Task], settings: Run, *, title: str) -> Tally:
         filled = []
         for record, update in zip(task.records, _updates(outcome, len(task.records)), strict=True):
             facts = {**record.facts, **update.pop("facts", {})}
-            filled.append(replace(record, seconds=round(outcome.seconds, 4), facts=facts, **update))
+            filled.append(_arrived(task, replace(record, seconds=round(outcome.seconds, 4), facts=facts, **update)))
         task.manifest.append(*filled)
         for record in filled:
             tally.add(record.status)
@@ -162,6 +162,14 @@ def perform(tasks: Sequence[Task], settings: Run, *, title: str) -> Tally:
             f"{len(failed) - FAILURES_TOLD} more failed in '{title}'; manifest.jsonl beside the results has all reasons"
         )
     return tally
+
+
+def _arrived(task: Task, record: Record) -> Record:
+    """The record, failed if its artefact is not where this process sees it: a worker's folder may be another one."""
+    if record.status != "ok" or not record.path or (task.manifest.folder / record.path).is_file():
+        return record
+    reason = f"made by a worker, but not to be seen in {task.manifest.folder}: is that folder on a shared file system?"
+    return replace(record, path="", status="failed", reason=reason, facts={**record.facts, "unexpected": reason})
 
 
 def _updates(outcome: Outcome, count: int) -> list[dict[str, Any]]:

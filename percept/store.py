@@ -16,6 +16,7 @@ import functools
 import hashlib
 import json
 import os
+import platform
 import secrets
 import time
 from collections.abc import Iterator
@@ -26,7 +27,9 @@ from typing import Any
 from percept.schema import PerceptError, Status
 
 KEY_LENGTH = 24
-TICK_NS = 100_000_000
+TICK_NS = 2_000_000_000
+ABANDONED_S = 86_400.0
+"""Age at which a temporary file of another machine, whose processes cannot be asked, is taken for left over."""
 _TEMPORARY = ".percept-"
 _digests: dict[tuple[int, ...], str] = {}
 """Which file it is, its size and when it was last changed, to its digest; of this process alone."""
@@ -65,7 +68,7 @@ def plain(settings: Any) -> dict[str, Any]:
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; it becomes `path` when the block ends well, else it is removed."""
-    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{path.name}")
+    temporary = path.with_name(f"{_own()}{path.name}")
     try:
         yield temporary
         temporary.replace(path)
@@ -81,7 +84,7 @@ def shared_mark(folder: Path) -> Iterator[Path]:
     Raises:
         PerceptError: the folder cannot be written to.
     """
-    mark = folder / f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(8)}"
+    mark = folder / f"{_own()}{secrets.token_hex(8)}"
     try:
         mark.touch(exist_ok=False)
     except OSError as error:
@@ -92,9 +95,24 @@ def shared_mark(folder: Path) -> Iterator[Path]:
         mark.unlink(missing_ok=True)
 
 
+def _own() -> str:
+    """How names of temporary files of this process begin: machine and process."""
+    return f"{_TEMPORARY}{_machine()}-{os.getpid()}-"
+
+
+@functools.cache
+def _machine() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
 def _alive(temporary: Path) -> bool:
-    """Whether the process that writes this temporary file still runs on this machine."""
-    number = temporary.name.removeprefix(_TEMPORARY).partition("-")[0]
+    """Whether the process that writes this temporary file may still run."""
+    machine, number, *_ = [*temporary.name.removeprefix(_TEMPORARY).split("-"), ""]
+    if machine != _machine():
+        try:
+            return time.time() - temporary.stat().st_mtime < ABANDONED_S
+        except FileNotFoundError:  # just finished
+            return True
     try:
         os.kill(int(number), 0)
     except (ValueError, ProcessLookupError):
@@ -259,9 +277,14 @@ class Manifest:
         self._records, self._plans = dict(records), dict(plans)
 
 
-@functools.lru_cache(maxsize=8)
+_held: dict[Path, tuple[tuple[int, ...], Any]] = {}
+"""Manifests in the state in which they were last read."""
+
+
 def _parsed(path: Path, state: tuple[int, ...]) -> tuple[dict[tuple[str, str, str, str], Record], dict[str, Plan]]:
     """The lines of a manifest in this state; stages read the same one several times."""
+    if path in _held and _held[path][0] == state:
+        return _held[path][1]  # type: ignore[no-any-return]
     records: dict[tuple[str, str, str, str], Record] = {}
     plans: dict[str, Plan] = {}
     with path.open(encoding="utf-8", errors="replace") as lines:
@@ -275,4 +298,5 @@ def _parsed(path: Path, state: tuple[int, ...]) -> tuple[dict[tuple[str, str, st
                     records[record.name] = record
             except (ValueError, TypeError, KeyError):
                 continue  # half-written by a killed run; the item is simply made again
+    _held[path] = state, (records, plans)
     return records, plans

@@ -13,6 +13,7 @@ from benchmarks.installing import ROOT
 from benchmarks.machine import without_bfloat16
 from benchmarks.material import Setting, condition, degraded, seconds_of, weights
 from benchmarks.measuring import Contestant, Row, once, take_turns
+from benchmarks.targets import EMULATED
 
 SPEC = "openl3:representation=mel256,content=music,size=512,hop=0.1"
 TRAINING = f"{SPEC},frontend=training"
@@ -44,7 +45,7 @@ def contestants(setting: Setting, audio: Path, numbers: Path) -> list[Contestant
     job: dict[str, Any] = {"audio": str(audio), "conditions": [condition(LEVELS)], "embedding": SPEC}
     job = {**job, "precision": "float32", "path": [str(ROOT)], "packages": ["torch", "ncnn"]}
     ours = Contestant("percept-float32", "percept, float32", f"stage 2, {WARM}", "percept_embed.py", job)
-    half_title = f"percept, bfloat16{', computed in float32' if without_bfloat16() else ''}"
+    half_title = f"percept, bfloat16{f', {EMULATED}' if without_bfloat16() else ''}"
     half = {**job, "precision": "bfloat16"}
     old = {**job, "path": [str(setting.before)]}
     theirs = {"audio": str(audio), "weights": str(numbers / "openl3.npz")}

@@ -15,6 +15,7 @@ from benchmarks.installing import ROOT
 from benchmarks.machine import without_bfloat16
 from benchmarks.material import NOISE_LEVELS, Setting, condition, script, seconds_of, weights
 from benchmarks.measuring import Cold, take_turns
+from benchmarks.targets import EMULATED
 
 TOLERANCES = {"pesq_wb": 2e-2, "stoi": 1e-3, "vggish": 5e-3}
 """The study writes 16-bit files, percept keeps the noisy versions in float; the rest is rounding."""
@@ -29,7 +30,7 @@ def measure(setting: Setting) -> dict[str, Any]:
     """The case's results."""
     levels = NOISE_LEVELS[2:3] if setting.quick else NOISE_LEVELS
     numbers = weights(setting.folder / "whole-weights")
-    half = f"percept, bfloat16{', computed in float32' if without_bfloat16() else ''}"
+    half = f"percept, bfloat16{f', {EMULATED}' if without_bfloat16() else ''}"
     missing = setting.peers.missing
     how = "three scripts, each a fresh process"
     theirs = "a fresh process a step, one file after the other; torchvggish's network built anew for each file"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ def prepare(job: dict[str, Any]) -> Callable[[Path], dict[str, Any]]:
 
         return call
 
+    if hasattr(embedder, "runs"):
+        embedder.runs = _timed_steps(embedder.runs, PARTS["windows"], seconds)
     for method, part in PARTS.items():
         if hasattr(embedder, method):
             setattr(embedder, method, timed(part, getattr(embedder, method)))
@@ -50,3 +52,19 @@ def prepare(job: dict[str, Any]) -> Callable[[Path], dict[str, Any]]:
         return {"parts": {**found, REST: whole - inner}}
 
     return run
+
+
+def _timed_steps(generator: Callable[..., Iterator[Any]], part: str, seconds: dict[str, float]) -> Callable[..., Any]:
+    """A generator function whose steps are timed."""
+
+    def steps(*arguments: Any) -> Iterator[Any]:
+        found = generator(*arguments)
+        while True:
+            started = time.perf_counter()
+            step = next(found, None)
+            seconds[part] = seconds.get(part, 0.0) + time.perf_counter() - started
+            if step is None:
+                return
+            yield step
+
+    return steps

@@ -1,7 +1,8 @@
 """As many windows at once through a network as the device holds.
 
 A processor is fastest with what its caches hold, a number that each embedder declares. A GPU wants to be filled: the
-batch follows from its free memory, and where that was too bold, it is halved and the work goes on.
+batch follows from its free memory, and where that was too bold, it is halved and the work goes on. On a GPU the last
+digits may therefore differ from run to run.
 
 Contents: `infer`, `batch`, `arithmetic`, `usable`.
 """
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 FREE_PART = 0.6
 """Part of a GPU's free memory that a batch may take; the rest is for what libraries reserve and for fragments."""
+AMPERE = (8, 0)
 BFLOAT16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "sve_bf16", "bf16")
 
 
@@ -38,13 +40,15 @@ def infer(embedder: Embedder, windows: Tensor) -> Array:
         part = windows[done : done + size]
         try:
             rows[done : done + len(part)] = embedder.infer(part).float().cpu().numpy()
-        except torch.OutOfMemoryError as error:
-            if size == 1:
-                raise PerceptError(f"{embedder.title}: one window does not fit on the GPU; use --device cpu") from error
-            torch.cuda.empty_cache()
-            size = embedder.most = min(size, len(part)) // 2
+        except torch.OutOfMemoryError:
+            size = embedder.most = len(part) // 2
+        else:
+            done += len(part)
             continue
-        done += len(part)
+        # Only here has the error let go of what was on the GPU.
+        torch.cuda.empty_cache()
+        if not size:
+            raise PerceptError(f"{embedder.title}: one window does not fit on the GPU; use --device cpu")
     return rows
 
 
@@ -54,8 +58,9 @@ def batch(embedder: Embedder) -> int:
         return embedder.CHUNK_CPU
     free, _ = torch.cuda.mem_get_info(embedder.device)
     reserved = torch.cuda.memory_reserved(embedder.device) - torch.cuda.memory_allocated(embedder.device)
-    fitting = int((free + reserved) * FREE_PART) // embedder.WINDOW_BYTES
-    return max(1, min(fitting, embedder.most))
+    fitting = max(1, min(int((free + reserved) * FREE_PART) // embedder.WINDOW_BYTES, embedder.most))
+    # A power of two, because another batch may mean other kernels, which round otherwise: few sizes, few last digits.
+    return 1 << (fitting.bit_length() - 1)
 
 
 @contextlib.contextmanager
@@ -75,10 +80,16 @@ def usable(precision: Precision, device: str) -> tuple[Precision, str]:
     """The precision to compute with, and what to tell if it is not the wanted one.
 
     A processor without bfloat16 instructions imitates them, about twenty times slower than float32; none has TF32.
+    GPUs have both since compute capability 8.0.
     """
-    if device != "cpu" or precision == "float32":
+    if precision == "float32":
         return precision, ""
-    there = torch.cpu.get_capabilities()
-    if precision == "bfloat16" and any(there.get(name) for name in BFLOAT16_INSTRUCTIONS):
+    if device != "cpu":
+        there = torch.cuda.get_device_capability() >= AMPERE
+    else:
+        known = torch.cpu.get_capabilities()
+        there = precision == "bfloat16" and any(known.get(name) for name in BFLOAT16_INSTRUCTIONS)
+    if there:
         return precision, ""
-    return "float32", f"this processor has no {precision} arithmetic, so embeddings are computed in float32"
+    what = "processor" if device == "cpu" else "GPU"
+    return "float32", f"this {what} has no {precision} arithmetic, so embeddings are computed in float32"

@@ -226,6 +226,8 @@ def embed(embedder: Embedder, clip: Clip) -> Array:
         for run in embedder.runs(waveform[None], clip.rate, batch(embedder)):
             frames[begin : begin + len(run)] = infer(embedder, run)
             begin += len(run)
+    if begin != len(frames):
+        raise RuntimeError(f"{begin} windows came out of a clip that has {len(frames)}")
     return frames
 
 

@@ -52,6 +52,5 @@ EMBEDDINGS.add(
         build=_build,
         dimension=lambda options: DIMENSIONS[options.features],
         licence="MIT",
-        cost=250.0,
     )
 )

@@ -95,6 +95,5 @@ EMBEDDINGS.add(
         build=_build,
         dimension=lambda options: int(options.size),
         licence=LICENCE,
-        cost=200.0,
     )
 )

@@ -74,6 +74,5 @@ EMBEDDINGS.add(
         build=_build,
         dimension=lambda options: DIMENSION,
         licence=LICENCE,
-        cost=4.0,
     )
 )

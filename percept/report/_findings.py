@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from percept import _large_sample
 from percept.report import _families, _opinions
 from percept.report._lookups import clips_used, correlation, count, direction, fitting, main_measures, ranked
 from percept.report._words import FAILS_BELOW, change, closeness, interval, number, p_value, percent
@@ -142,6 +143,12 @@ def caveats(study: Study) -> list[str]:
             "differ, not that versions do. It is adjusted by Holm's method over all tests of a table, and cannot fall "
             "under the number of those tests divided by that of the permutations."
         )  # fmt: skip
+        if _large_sample.applies(len(study.scores.drop_duplicates(["item", "condition"])), clips):
+            lines.append(
+                f"- With more than {_large_sample.ROWS} versions of {_large_sample.CLIPS} clips or more, intervals "
+                "come from leaving out groups of whole clips instead (a jackknife), and p from the normal limit of the "
+                f"same permutations, not below {_large_sample.SMALLEST_P:g} a test."
+            )
         alone = [study.measure(name).title for name, number_of in used.items() if number_of <= 1]
         if alone:
             lines.append(f"- What is said of {', '.join(alone)} rests on one clip: there are no intervals.")

@@ -134,7 +134,7 @@ def _task(manifest: Manifest, audio: Path, version: Record, choice: Chosen) -> T
         key=key("embed", VERSION, version.digest, choice.version, choice.facts),
         facts={**choice.facts, "audio_digest": version.digest},
     )
-    cost = version.facts.get("audio_seconds", 0.0) * embeddings.EMBEDDINGS[choice.name].cost
+    cost = version.facts.get("audio_seconds", 0.0)
     return Task(manifest, (draft,), _embed, (audio / version.path, manifest.folder / target, choice), cost)
 
 
@@ -158,9 +158,13 @@ def _perform(tasks: Sequence[Task], chosen: Sequence[Chosen], settings: Embed, r
             good.append(task)
     # One process has the GPU of this machine to itself.
     alone = replace(run, jobs=1) if device == "cuda" else run
-    threads = max(1, (run.jobs or cores()) // max(1, len(good))) if run.engine == "local" else 1
-    good = [replace(task, arguments=(*task.arguments, threads)) for task in good]
-    return tally + perform(good, alone, title="embed")
+    # One embedding after the other, so that a process holds one network, and builds it once.
+    for choice in chosen:
+        own = [task for task in good if task.records[0].facts["embedding"] == choice.name]
+        threads = max(1, (run.jobs or cores()) // max(1, len(own))) if run.engine == "local" else 1
+        own = [replace(task, arguments=(*task.arguments, threads)) for task in own]
+        tally += perform(own, alone, title=f"embed {choice.name}")
+    return tally
 
 
 def _broken(chosen: Sequence[Chosen], device: str) -> dict[str, str]:

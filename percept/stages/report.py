@@ -8,6 +8,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,11 +85,12 @@ def publish(study: Study, results: Path, wanted: str, run: Mapping[str, Any], ho
 
 
 def _spread(how: Run) -> plots.Spread:
-    """Draw in processes."""
+    """Draw in processes of this machine, whose folder it is."""
+    here = replace(how, engine="local", scheduler="")
 
     def spread(draw: Callable[[str], Any], stems: list[str]) -> Iterable[Any]:
         jobs = [Job(stem, draw, (stem,)) for stem in stems]
-        return runner.values(jobs, how, title="draw").values()
+        return runner.values(jobs, here, title="draw").values()
 
     return spread
 
@@ -102,7 +104,8 @@ def failures(scores: pd.DataFrame, folders: Sequence[Path]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [row for folder in folders for row in _failed_records(Manifest(folder))]
+    # Manifests are in the order in which work was done, which another run does not repeat.
+    rows = [row for folder in folders for row in sorted(_failed_records(Manifest(folder)))]
     for row in scores[scores["status"] != "ok"].to_dict("records"):
         rows.append(("score", row["item"], row["condition"], row["measure"], row["status"], row["reason"]))
     return pd.DataFrame(rows, columns=list(FAILURES_COLUMNS))

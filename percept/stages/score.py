@@ -154,7 +154,10 @@ def _missing(manifest: Manifest, records: Sequence[Record]) -> bool:
 
 def _bytes(path: Path | None) -> int:
     """Size of a file, which tells how long its audio is; 0 where there is none."""
-    return path.stat().st_size if path and path.is_file() else 0
+    try:
+        return path.stat().st_size if path else 0
+    except OSError:  # told when it is to be read
+        return 0
 
 
 def _digest(path: Path | None) -> str:
