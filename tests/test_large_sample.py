@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from percept import _large_sample, stats
 from percept.schema import Array64
@@ -38,7 +38,8 @@ def test_it_agrees_with_resampling(monkeypatch: pytest.MonkeyPatch, method: str,
     assert many.r == pytest.approx(few.r, abs=1e-12)
     width = few.high - few.low
     assert (many.low, many.high) == pytest.approx((few.low, few.high), abs=0.25 * width)
-    assert many.p == pytest.approx(few.p, abs=0.05)
+    # In deviations of the permuted statistic: 999 permutations end at 0.001.
+    assert ndtri(many.p / 2) == pytest.approx(ndtri(few.p / 2), abs=0.35) or max(few.p, many.p) < 0.002
 
 
 @pytest.mark.parametrize("method", ["pearson", "spearman"])
@@ -82,14 +83,14 @@ def test_what_is_undefined_is_nan() -> None:
     assert constant.n == 4000 and all(map(math.isnan, (constant.r, constant.low, constant.high, constant.p)))
     x[0] = math.inf
     assert math.isnan(stats.association(x, y, clips, "pearson", generator=np.random.default_rng(0)).r)
-    assert stats.association(x, y, clips, "spearman", generator=np.random.default_rng(0)).p < 1e-6
+    assert stats.association(x, y, clips, "spearman", generator=np.random.default_rng(0)).p == 1e-6
+    with pytest.raises(ValueError, match="unknown method 'rank'"):
+        stats.association(x, y, clips, "rank", generator=np.random.default_rng(0))
 
 
 def test_ten_thousand_clips_are_no_trouble() -> None:
-    """40,000 rows take seconds, where resampling would need minutes and gigabytes."""
+    """40,000 rows, for which resampling would need minutes and gigabytes; no p is told that nobody can know."""
     x, y, clips = study(10000, 4, strength=0.3)
-    started = time.process_time()
     for method in ("pearson", "spearman"):
         found = stats.association(x, y, clips, method, generator=np.random.default_rng(0))
-        assert found.low < found.r < found.high and 0 < found.p < 1e-6
-    assert time.process_time() - started < 20
+        assert found.low < found.r < found.high and found.p == 1e-6

@@ -74,14 +74,23 @@ def test_nothing_half_written_gets_its_name(tmp_path: Path) -> None:
 
 
 def test_left_over_temporary_files_are_removed(tmp_path: Path) -> None:
-    """Opening a folder for writing removes what a killed run left, and nothing that a living one writes."""
+    """Opening a folder for writing removes what a killed run left, and nothing that a living one writes.
+
+    Processes of another machine on a shared file system cannot be asked: what they left goes after a day.
+    """
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    left, live = (tmp_path / f".percept-{number}-a.wav" for number in (gone.pid, os.getpid()))
-    left.write_text("half")
-    live.write_text("half")
+    here = store._machine()
+    left, live = (tmp_path / f".percept-{here}-{number}-a.wav" for number in (gone.pid, os.getpid()))
+    old, fresh = (tmp_path / f".percept-elsewhere-{gone.pid}-{name}.wav" for name in ("old", "fresh"))
+    for path in (left, live, old, fresh):
+        path.write_text("half")
+    os.utime(old, (0, 0))
     Manifest(tmp_path).open()
-    assert live.exists() and not left.exists()
+    assert live.exists() and fresh.exists() and not left.exists() and not old.exists()
+    with writing(tmp_path / "a.wav") as temporary:
+        Manifest(tmp_path).open()
+        assert temporary.parent == tmp_path and temporary.write_text("whole")
 
 
 def test_plans_replace_each_other(tmp_path: Path) -> None:
