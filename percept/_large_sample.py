@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from percept import _resampling
 from percept.schema import Array64
 
 ROWS, CLIPS = 1000, 100
@@ -46,6 +47,7 @@ def interval_and_p(
     x: Array64, y: Array64, starts: Indices, method: str, *, generator: np.random.Generator, confidence: float
 ) -> tuple[float, float, float, float]:
     """Correlation, the two ends of its interval, and its p; all NaN where the correlation is undefined."""
+    _resampling.check(method)
     x, y = _prepared(x, method), _prepared(y, method)
     r = _coefficient(x, y, method)
     if math.isnan(r):
@@ -71,6 +73,7 @@ def difference(
     confidence: float,
 ) -> tuple[float, float, float, float]:
     """How much more strongly the first of two predictors follows y: difference, the ends of its interval, p."""
+    _resampling.check(method)
     first, second = (sign * _scores(column, method) for sign, column in zip(signs, both, strict=True))
     target = _prepared(y, method)
 

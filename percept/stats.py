@@ -119,8 +119,7 @@ def association(
     """Correlation with an interval and a p that respect clips.
 
     The interval is the percentile bootstrap over whole clips, NaN when fewer than half of the resamples have
-    an r. With few clips it is coarse and often too narrow. Of very many clips interval and p come from
-    `percept._large_sample`.
+    an r. With few clips it is coarse and often too narrow.
 
     The p permutes y among the rows of each clip and asks how often r then lies as far from its mean over all
     such permutations as the observed r does. Differences between clips are alike in every permutation, so
@@ -139,7 +138,6 @@ def association(
     Raises:
         ValueError: unknown method, or columns of unequal length.
     """
-    engine.check(method)
     (x, y), starts = engine.complete_rows(clips, x, y)
     n, k = len(x), len(starts)
     if _large_sample.applies(n, k):
@@ -201,7 +199,6 @@ def compare(
     Raises:
         ValueError: unknown method, or columns of unequal length.
     """
-    engine.check(method)
     (x1, x2, y), starts = engine.complete_rows(clips, x1, x2, y)
     n, k = len(y), len(starts)
     if _large_sample.applies(n, k):
@@ -282,9 +279,7 @@ def mean_interval(
     resamples: int = 2000,
     confidence: float = 0.95,
 ) -> tuple[float, float, float]:
-    """Mean over rows and the two ends of its bootstrap interval over whole clips, as in `association`.
-
-    Of 300 clips or more, or where `percept._large_sample` applies, the normal interval of a ratio of sums over clips.
+    """Mean over rows and its bootstrap interval over whole clips; of 300 clips or more, that of a ratio of sums.
 
     Returns:
         mean, low, high; all NaN without values, the interval NaN with one clip or an infinite value.

@@ -12,7 +12,6 @@ Contents: `digest`, `key`, `writing`, `write_text`, `shared_mark`, `Record`, `Pl
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import json
 import os
@@ -31,6 +30,7 @@ TICK_NS = 2_000_000_000
 ABANDONED_S = 86_400.0
 """Age at which a temporary file of another machine, whose processes cannot be asked, is taken for left over."""
 _TEMPORARY = ".percept-"
+_MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 _digests: dict[tuple[int, ...], str] = {}
 """Which file it is, its size and when it was last changed, to its digest; of this process alone."""
 
@@ -97,18 +97,13 @@ def shared_mark(folder: Path) -> Iterator[Path]:
 
 def _own() -> str:
     """How names of temporary files of this process begin: machine and process."""
-    return f"{_TEMPORARY}{_machine()}-{os.getpid()}-"
-
-
-@functools.cache
-def _machine() -> str:
-    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+    return f"{_TEMPORARY}{_MACHINE}-{os.getpid()}-"
 
 
 def _alive(temporary: Path) -> bool:
     """Whether the process that writes this temporary file may still run."""
     machine, number, *_ = [*temporary.name.removeprefix(_TEMPORARY).split("-"), ""]
-    if machine != _machine():
+    if machine != _MACHINE:
         try:
             return time.time() - temporary.stat().st_mtime < ABANDONED_S
         except FileNotFoundError:  # just finished

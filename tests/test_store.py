@@ -80,7 +80,7 @@ def test_left_over_temporary_files_are_removed(tmp_path: Path) -> None:
     """
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    here = store._machine()
+    here = store._MACHINE
     left, live = (tmp_path / f".percept-{here}-{number}-a.wav" for number in (gone.pid, os.getpid()))
     old, fresh = (tmp_path / f".percept-elsewhere-{gone.pid}-{name}.wav" for name in ("old", "fresh"))
     for path in (left, live, old, fresh):
