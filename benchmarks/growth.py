@@ -5,7 +5,7 @@
 For each number of clips: short synthetic clips in a temporary folder, the three steps with the log-mel embedding and
 cheap measures, then the three steps again with nothing left to do. What is printed, and written as one JSON object a
 line: seconds in all and for an audio second of the source clips, and the largest resident memory of the leading process
-and of its workers. Each number of clips runs in a process of its own, so that peaks are its own.
+and of its workers. Each script is a process of its own, start-up included, so that peaks are its own.
 
     python benchmarks/growth.py --clips 1000 --page docs/cluster.md
 
@@ -57,27 +57,6 @@ def words(script: str, jobs: int) -> list[str]:
     return [*own[script], "--jobs", str(jobs), "--quiet"]
 
 
-def run(jobs: int) -> dict[str, float]:
-    """The three scripts in the present folder: seconds of each."""
-    sys.path.insert(0, str(ROOT))
-    from percept import cli
-
-    seconds = {}
-    for script in SCRIPTS:
-        started = time.perf_counter()
-        status = getattr(cli, script)(words(script, jobs))
-        if status:
-            raise SystemExit(f"{script} ended with status {status}")
-        seconds[script] = time.perf_counter() - started
-    return seconds
-
-
-def child(jobs: int) -> None:
-    """What one process of the benchmark does: run in the present folder, and print what it took."""
-    seconds = run(jobs)
-    print(json.dumps({"seconds": seconds}))
-
-
 def peaks(leader: int, found: dict[int, float]) -> None:
     """Note the largest resident memory so far, in MiB, of a process and of all below it (Linux)."""
     status = {}
@@ -95,22 +74,22 @@ def peaks(leader: int, found: dict[int, float]) -> None:
 
 
 def watched(jobs: int, folder: str) -> dict[str, Any]:
-    """One run in a process of its own, with its peaks of memory."""
-    command = [sys.executable, __file__, "--child", "--jobs", str(jobs)]
-    found: dict[int, float] = {}
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as process:
-        while process.poll() is None:
-            peaks(process.pid, found)
-            time.sleep(POLL_SECONDS)
-        text = process.stdout.read() if process.stdout else ""
-    if process.returncode:
-        raise SystemExit(f"the run ended with status {process.returncode}")
-    workers = [peak for pid, peak in found.items() if pid != process.pid]
-    return {
-        **json.loads(text.splitlines()[-1]),
-        "leader_mib": found[process.pid],
-        "worker_mib": max(workers, default=0),
-    }
+    """The three scripts, one after the other as users run them: seconds of each, and the largest peaks of memory."""
+    seconds, leaders, workers = {}, {}, {}
+    for script in SCRIPTS:
+        found: dict[int, float] = {}
+        started = time.perf_counter()
+        command = [sys.executable, str(ROOT / f"{script}.py"), *words(script, jobs)]
+        with subprocess.Popen(command, cwd=folder, stdout=sys.stderr) as process:
+            while process.poll() is None:
+                peaks(process.pid, found)
+                time.sleep(POLL_SECONDS)
+        seconds[script] = time.perf_counter() - started
+        if process.returncode:
+            raise SystemExit(f"{script} ended with status {process.returncode}")
+        leaders[script] = found.pop(process.pid)
+        workers[script] = max(found.values(), default=0.0)
+    return {"seconds": seconds, "leader_mib": leaders, "worker_mib": workers}
 
 
 def measured(clips: int, seconds: float, jobs: int) -> dict[str, Any]:
@@ -127,8 +106,9 @@ def measured(clips: int, seconds: float, jobs: int) -> dict[str, Any]:
             "seconds": {name: round(value, 3) for name, value in first["seconds"].items()},
             "seconds_per_audio_second": round(total / (clips * seconds), 5),
             "cached_seconds": {name: round(value, 3) for name, value in second["seconds"].items()},
-            "leader_mib": round(first["leader_mib"], 1),
-            "worker_mib": round(first["worker_mib"], 1),
+            "leader_mib": round(max(first["leader_mib"].values()), 1),
+            "worker_mib": round(max(first["worker_mib"].values()), 1),
+            "leader_by_script_mib": {name: round(value, 1) for name, value in first["leader_mib"].items()},
             "files": len(made),
             "bytes": sum(path.stat().st_size for path in made),
         }
@@ -184,11 +164,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=0, help="processes; 0: one a core")
     parser.add_argument("--lines", type=Path, help="file for one JSON object a line")
     parser.add_argument("--page", type=Path, help="page whose block is to be filled")
-    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.child:
-        child(options.jobs)
-        return
     rows = []
     for clips in options.clips:
         rows.append(measured(clips, options.seconds, options.jobs))

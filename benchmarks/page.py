@@ -52,7 +52,7 @@ def page(results: Results, curve: str = "") -> str:
     for key in ("growth", "memory"):
         if key in cases:
             picture = f"![cost and memory by number of clips]({curve})\n\n" if key == "growth" and curve else ""
-            parts.append(_section(key, cases, picture + _lines(cases[key])))
+            parts.append(_section(key, cases, f"{picture}{_lines(cases[key])}\n{NOTES[key]}\n"))
     parts.append(_versions(cases))
     return "\n".join(part.strip("\n") + "\n" for part in parts if part)
 
@@ -267,6 +267,23 @@ def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
 
 
+NOTES = {
+    "growth": (
+        "Each script is a process of its own, start-up included. What grows is the leading process: it plans all items "
+        "at once, and holds a manifest's line for every result and the table of all values, which the statistics "
+        "want together. Tried and kept: lines without a dictionary of their own, texts and names held once, digests "
+        "and manifests read once, small scopes in common jobs. Not "
+        "tried: manifests in a database. Workers hold one job at a time."
+    ),
+    "memory": (
+        "Every process holds its clip, what it makes of it, the libraries, and an embedding's weights. Tried and kept: "
+        "conversion, resampling, front ends, codecs and measures block by block; PESQ, STOI and CDPAM in windows; "
+        "recordings that measures read from the file as they go; large arrays that the system gets back. Nothing is "
+        "shared between the processes, so all together take as many times that much as there are processes: "
+        "`--jobs 1` where that is too much. The growth of a network's memory with the clip is its result alone."
+    ),
+}
+"""What limits, and what was tried."""
 TITLES = {
     "openl3": "OpenL3", "vggish": "VGGish", "scores": "PESQ and STOI", "whole": "Whole run", "startup": "Start-up",
     "ceilings": "Ceilings", "ways": "Ways that were tried", "profile": "Where the time goes", "growth": "Growth",

@@ -71,15 +71,18 @@ def _in_processes(jobs: Sequence[Job], workers: int) -> Iterator[Outcome]:
     try:
         with parallel_config(backend="loky", inner_max_num_threads=1):
             parallel = Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
-            for index, outcome in parallel(delayed(_numbered)(i, job) for i, job in enumerate(jobs)):
+            here = str(Path.cwd())
+            for index, outcome in parallel(delayed(_numbered)(i, job, here) for i, job in enumerate(jobs)):
                 finished.add(index)
                 yield outcome
     except BrokenProcessPool:
         yield from (_alone(job) for i, job in enumerate(jobs) if i not in finished)
 
 
-def _numbered(index: int, job: Job) -> tuple[int, Outcome]:
+def _numbered(index: int, job: Job, folder: str) -> tuple[int, Outcome]:
     _settle()
+    # A process that is used again may have been started when the present folder was another one.
+    os.chdir(folder)
     return index, call(job)
 
 
@@ -98,11 +101,14 @@ def _alone(job: Job) -> Outcome:
     from joblib.externals.loky import get_reusable_executor
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
+    executor = get_reusable_executor(max_workers=1, kill_workers=True)
     try:
-        executor = get_reusable_executor(max_workers=1, kill_workers=True)
         outcome: Outcome
-        _, outcome = executor.submit(_numbered, 0, job).result()
+        _, outcome = executor.submit(_numbered, 0, job, str(Path.cwd())).result()
     except BrokenProcessPool:
         reason = "its process died (killed from outside, out of memory, or a crash in a library)"
         return Outcome(job.name, reason=reason, unexpected=reason)
+    finally:
+        # joblib would take this executor for one of its own, and miss what it puts on those.
+        executor.shutdown(kill_workers=True)
     return outcome

@@ -6,7 +6,8 @@ Conventions:
     same item replaces an earlier one; a line that a kill left half-written is ignored.
     A result is reused when its key agrees and its file has the recorded digest.
 
-Contents: `digest`, `key`, `writing`, `write_text`, `shared_mark`, `Record`, `Plan`, `Manifest`, `plain`.
+Contents: `digest`, `key`, `writing`, `write_text`, `shared_mark`, `Manifest`, `plain`; `Record` and `Plan`, its lines,
+are those of `percept._lines`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ import platform
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from percept.schema import PerceptError, Status
+from percept._lines import Plan as Plan
+from percept._lines import Record as Record
+from percept._lines import read
+from percept.schema import PerceptError
 
 KEY_LENGTH = 24
 TICK_NS = 2_000_000_000
@@ -123,57 +127,6 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-@dataclass(frozen=True)
-class Record:
-    """One line of a manifest: one item and what became of it.
-
-    Args:
-        stage: "convert", "degrade", "embed", "score" or "report".
-        item: name of the clip.
-        condition: name of its version; empty where a stage has none.
-        measure: name of the measure; empty where a stage has none.
-        path: the artefact, relative to the manifest's folder; empty when there is none.
-        key: hash of everything the result depends on.
-        status: ok, failed or skipped.
-        reason: why it failed or was skipped; or a remark on a good result.
-        seconds: computing time.
-        digest: SHA-256 of the artefact.
-        facts: whatever else is known about it.
-    """
-
-    stage: str
-    item: str
-    condition: str = ""
-    measure: str = ""
-    path: str = ""
-    key: str = ""
-    status: Status = "ok"
-    reason: str = ""
-    seconds: float = 0.0
-    digest: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def name(self) -> tuple[str, str, str, str]:
-        """What the line is about; a later line with the same name replaces it."""
-        return (self.stage, self.item, self.condition, self.measure)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What one run of a stage is about.
-
-    Args:
-        stage: as in `Record`.
-        items: the names of its items: ``[clip]``, ``[clip, condition]``, or whatever the stage needs.
-        settings: the settings it ran with, as JSON values.
-    """
-
-    stage: str
-    items: list[list[str]]
-    settings: dict[str, Any] = field(default_factory=dict)
-
-
 class Manifest:
     """The record of one output folder.
 
@@ -267,31 +220,5 @@ class Manifest:
     def _read(self) -> None:
         if not self.path.is_file():
             return
-        facts = self.path.stat()
-        records, plans = _parsed(self.path.absolute(), (facts.st_ino, facts.st_size, facts.st_mtime_ns))
+        records, plans = read(self.path)
         self._records, self._plans = dict(records), dict(plans)
-
-
-_held: dict[Path, tuple[tuple[int, ...], Any]] = {}
-"""Manifests in the state in which they were last read."""
-
-
-def _parsed(path: Path, state: tuple[int, ...]) -> tuple[dict[tuple[str, str, str, str], Record], dict[str, Plan]]:
-    """The lines of a manifest in this state; stages read the same one several times."""
-    if path in _held and _held[path][0] == state:
-        return _held[path][1]  # type: ignore[no-any-return]
-    records: dict[tuple[str, str, str, str], Record] = {}
-    plans: dict[str, Plan] = {}
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for text in lines:
-            try:
-                line = json.loads(text)
-                if "items" in line:
-                    plans[line["stage"]] = Plan(**line)
-                else:
-                    record = Record(**line)
-                    records[record.name] = record
-            except (ValueError, TypeError, KeyError):
-                continue  # half-written by a killed run; the item is simply made again
-    _held[path] = state, (records, plans)
-    return records, plans

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -40,12 +41,24 @@ def test_each_job_has_an_outcome(processes: int) -> None:
 
 
 def test_a_job_that_dies_takes_down_nothing_else() -> None:
-    """A killed process is one failed item; all others have their values."""
+    """A killed process is one failed item; all others have their values, and so have those of the next run."""
     jobs = [Job(i, square, (i,)) for i in range(5)]
+    assert len(list(run(jobs, Run(jobs=2, quiet=True), title="test"))) == 5
     jobs.insert(2, Job("dead", die))
     outcomes = {outcome.name: outcome for outcome in run(jobs, Run(jobs=2, quiet=True), title="test")}
     assert "its process died" in outcomes.pop("dead").reason
     assert {name: outcome.value for name, outcome in outcomes.items()} == {i: i * i for i in range(5)}
+    for processes in (2, 2, 1, 2):
+        after = list(run(jobs[:2], Run(jobs=processes, quiet=True), title="test"))
+        assert sorted(outcome.value for outcome in after) == [0, 1]
+
+
+def test_jobs_run_in_the_present_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that were started elsewhere, and are used again, take relative paths as the leading process does."""
+    list(run([Job(i, os.getcwd) for i in range(2)], Run(jobs=2, quiet=True), title="test"))
+    monkeypatch.chdir(tmp_path)
+    outcomes = run([Job(i, os.getcwd) for i in range(4)], Run(jobs=2, quiet=True), title="test")
+    assert {outcome.value for outcome in outcomes} == {str(tmp_path)}
 
 
 def test_an_isolated_call_survives_a_crash() -> None:

@@ -16,7 +16,9 @@ PATIENCE_S = 4 * 3600.0
 
 def growth(setting: Setting) -> dict[str, Any]:
     """What ``benchmarks/growth.py`` prints."""
-    return _lines("growth", setting, "--clips", *(("1", "10") if setting.quick else ("1", "10", "100", "1000")))
+    return _lines(
+        "growth", setting, "--clips", *(("1", "10") if setting.quick else ("1", "10", "100", "1000", "10000"))
+    )
 
 
 def memory(setting: Setting) -> dict[str, Any]:

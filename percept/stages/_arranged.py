@@ -9,6 +9,7 @@ Scopes:
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -116,3 +117,14 @@ def scopes(wide: Wide) -> Iterator[tuple[str, Any]]:
             for family in families:
                 if (mask := own & (wide.families == family)).sum() >= FEWEST_ROWS:
                     yield f"{prefix}family:{family}", mask
+
+
+def usable(column: Array64, method: str) -> Array64:
+    """The column with what the method has no place for as missing."""
+    return np.where(np.isfinite(column), column, math.nan) if method == "pearson" else column
+
+
+def generator(seed: int, *names: str) -> np.random.Generator:
+    """The source of randomness for what has these names, whatever else is computed and in which order."""
+    text = "\0".join((str(seed), *names))
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16]))

@@ -2,16 +2,14 @@
 
 Scopes are those of `percept.stages._arranged`. Rows whose value is missing take no part, nor do infinite values in
 Pearson's r (rank methods have a place for them); `n` tells how many did.
-Holm's correction runs over all predictors and targets, or all comparisons, of one scope and method.
+Holm's correction runs over all predictors and targets of one scope and method.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,20 +30,18 @@ from percept.schema import (
     PerceptError,
 )
 from percept.settings import Correlate, Run
-from percept.stages._arranged import POOLED, WITHIN, Wide, alike, arrange, kind_scopes, scopes
+from percept.stages._arranged import WITHIN, Wide, alike, arrange, generator, scopes, usable
+from percept.stages._contrasts import contrasts, falls
 from percept.stages._opinions import opinions
 
 if TYPE_CHECKING:
     import pandas as pd
 
 VERSION = 3
-COMPARED_BY = ("pearson", "spearman")
 PORTION_ROWS = 1000
 """Scopes share a job up to this many rows."""
 Part = tuple[str, Wide]
 """A scope's name and its rows."""
-TOLERANCE = 1e-9
-"""Steps of a measure smaller than this are rounding, not improvement."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +86,8 @@ def correlate(
     wide = arrange(scores, measures, pairs)
     targets = _targets(wide, measures, settings)
     correlations = _correlations(wide, targets, settings, run)
-    comparisons = _comparisons(wide, measures, targets, settings)
-    trends = _trends(wide, measures, families)
+    comparisons = contrasts(wide, measures, targets, settings, run)
+    trends = falls(wide, measures, families, run)
     judged = opinions(wide, measures, settings.confidence)
     return Relations(
         pd.DataFrame(correlations, columns=list(CORRELATIONS_COLUMNS)),
@@ -169,7 +165,7 @@ def _associations(
 
 
 def _associate(wide: Wide, scope: str, pair: tuple[str, str], method: str, settings: Correlate) -> dict[str, Any]:
-    x, y = (_usable(wide.values[measure], method) for measure in pair)
+    x, y = (usable(wide.values[measure], method) for measure in pair)
     if scope.endswith(WITHIN):
         x, y = _centred(x, y, wide.clips, method)
     found = stats.association(
@@ -177,17 +173,12 @@ def _associate(wide: Wide, scope: str, pair: tuple[str, str], method: str, setti
         y,
         wide.clips,
         method,
-        generator=_generator(settings.seed, *pair, scope, method),
+        generator=generator(settings.seed, *pair, scope, method),
         resamples=settings.resamples,
         permutations=settings.permutations,
         confidence=settings.confidence,
     )
     return {"predictor": pair[0], "target": pair[1], "scope": scope, "method": method, **asdict(found)}
-
-
-def _usable(column: Array64, method: str) -> Array64:
-    """The column with what the method has no place for as missing."""
-    return np.where(np.isfinite(column), column, math.nan) if method == "pearson" else column
 
 
 def _centred(x: Array64, y: Array64, clips: Any, method: str) -> tuple[Array64, Array64]:
@@ -203,90 +194,3 @@ def _centred(x: Array64, y: Array64, clips: Any, method: str) -> tuple[Array64, 
             own = column[rows] if method == "pearson" else rankdata(column[rows])
             out[rows] = own - own.mean()
     return centred[0], centred[1]
-
-
-def _generator(seed: int, *names: str) -> np.random.Generator:
-    text = "\0".join((str(seed), *names))
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16]))
-
-
-def _comparisons(
-    wide: Wide, measures: Sequence[Measure], targets: Sequence[str], settings: Correlate
-) -> list[dict[str, Any]]:
-    """Every pair of embeddings under the same comparison: does the first follow the target better?
-
-    Over all versions, and over each kind of clip where there are several.
-    """
-    places = [(POOLED, np.ones(len(wide.clips), dtype=bool)), *kind_scopes(wide)]
-    embeddings = list(dict.fromkeys(m.embedding for m in measures if m.embedding))
-    by_kind: dict[str, dict[str, Measure]] = {}
-    for measure in measures:
-        if measure.embedding:
-            by_kind.setdefault(measure.title.removeprefix(measure.embedding), {})[measure.embedding] = measure
-    rows: list[dict[str, Any]] = []
-    for first, second in combinations(embeddings, 2):
-        for own in by_kind.values():
-            for target in targets:
-                for scope, method in product(places, COMPARED_BY):
-                    rows.append(_comparison(wide, scope, (own[first], own[second], target), method, settings))
-    for (scope, _), method in product(places, COMPARED_BY):
-        tests = [row for row in rows if (row["scope"], row["method"]) == (scope, method)]
-        adjusted = stats.holm(np.array([row["p"] for row in tests], dtype=np.float64))
-        for row, p in zip(tests, adjusted, strict=True):
-            row["p_adjusted"] = p
-    return rows
-
-
-def _comparison(
-    wide: Wide, scope: tuple[str, Any], what: tuple[Measure, Measure, str], method: str, settings: Correlate
-) -> dict[str, Any]:
-    (place, mask), (first, second, target) = scope, what
-    x1, x2, y = (_usable(wide.values[name][mask], method) for name in (first.name, second.name, target))
-    found = stats.compare(
-        x1,
-        x2,
-        y,
-        wide.clips[mask],
-        method,
-        generator=_generator(settings.seed, first.name, second.name, target, place, method),
-        signs=(_sign(first), _sign(second)),
-        resamples=settings.resamples,
-        permutations=settings.permutations,
-        confidence=settings.confidence,
-    )  # fmt: skip
-    names = {
-        "first": first.name,
-        "second": second.name,
-        "target": target,
-        "scope": place,
-        "method": method,
-    }
-    return {**names, **asdict(found)}
-
-
-def _sign(measure: Measure) -> float:
-    return 1.0 if measure.higher_is_better else -1.0
-
-
-def _trends(wide: Wide, measures: Sequence[Measure], families: Mapping[str, Family | None]) -> list[dict[str, Any]]:
-    rows = []
-    by_clip = alike(wide.clips)
-    for measure in measures:
-        for family, record in families.items():
-            if record is None or getattr(record, "control", False):
-                continue
-            for clip, own in by_clip.items():
-                chosen = own[(wide.families[own] == family) & np.isfinite(wide.levels[own])]
-                if len(chosen) >= 2:
-                    rows.append(_trend(measure, record, clip, wide.levels[chosen], wide.values[measure.name][chosen]))
-    return rows
-
-
-def _trend(measure: Measure, family: Family, clip: str, levels: Array64, values: Array64) -> dict[str, Any]:
-    severity = np.array([family.severity(level) for level in levels])
-    trend = stats.monotonicity(severity, values, higher_is_better=measure.higher_is_better, tolerance=TOLERANCE)
-    where = "; ".join(f"{levels[a]:g} → {levels[b]:g}" for a, b in trend.violations)
-    return {
-        "measure": measure.name, "family": family.name, "clip": clip, "steps": trend.steps,
-        "violations": len(trend.violations), "tau": trend.tau, "where": where,
-    }  # fmt: skip

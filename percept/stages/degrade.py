@@ -167,7 +167,7 @@ def _company(clip: Record, means: _Means) -> list[Record]:
 
 
 def _skip(manifest: Manifest, draft: Record, reason: str) -> None:
-    skipped = Record(**{**draft.__dict__, "path": "", "status": "skipped", "reason": reason})
+    skipped = replace(draft, path="", status="skipped", reason=reason)
     if manifest.find(*draft.name) != skipped:
         manifest.append(skipped)
 

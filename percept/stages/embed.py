@@ -139,7 +139,7 @@ def _task(manifest: Manifest, audio: Path, version: Record, choice: Chosen) -> T
 
 
 def _skip(manifest: Manifest, draft: Record, reason: str) -> None:
-    skipped = Record(**{**draft.__dict__, "path": "", "status": "skipped", "reason": reason})
+    skipped = replace(draft, path="", status="skipped", reason=reason)
     if manifest.find(*draft.name) != skipped:
         manifest.append(skipped)
 
