@@ -57,7 +57,7 @@ bench: $(VENV)/installed-dev
 clean:
 	rm -rf $(VENV) .venv-tensorflow .peer-torchopenl3 benchmarks/results.json
 	find test_audio openl3_embeddings vggish_embeddings results -mindepth 1 ! -name README.md -delete
-	rm -rf logmel_embeddings cdpam_embeddings results_noise_study results_everything
+	rm -rf logmel_embeddings cdpam_embeddings results_noise_study results_everything results_examples
 
 $(VENV)/created:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \

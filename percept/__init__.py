@@ -5,27 +5,40 @@ Layers, each importing only those before it:
     stats                                               words and arithmetic; no files
     settings, media, stored, store, weights             the only place with input and output
     degradations, codecs, embeddings, metrics, tasks    the choices; one file adds one
-    jobs, cluster, engines, runner, plots, report       running and telling
+    jobs, cluster, engines, runner, plots, report, loss running and telling; losses to train with
     stages                                              convert, degrade, embed, score, correlate, report
     cli                                                 the scripts
 
 In Python:
-    `embed`, `similarity` and `score` answer for single clips what the scripts answer for folders.
+    `embed`, `similarity` and `score` answer for single clips what the scripts answer for folders. `PerceptualLoss` and
+    `MultiResolutionSTFTLoss` are the same distances as modules of PyTorch, to train with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
+    from percept.loss.perceptual import PerceptualLoss as PerceptualLoss
+    from percept.loss.stft import MultiResolutionSTFTLoss as MultiResolutionSTFTLoss
     from percept.records import Weights
     from percept.schema import Array, Clip, Score
 
 __version__ = "0.1.0"
-__all__ = ["embed", "score", "similarity"]
+__all__ = ["MultiResolutionSTFTLoss", "PerceptualLoss", "embed", "score", "similarity"]
 
 WeightsMode = Literal["auto", "pretrained", "untrained"]
+_LOSSES = {"PerceptualLoss": "percept.loss.perceptual", "MultiResolutionSTFTLoss": "percept.loss.stft"}
+
+
+def __getattr__(name: str) -> Any:
+    # Losses are modules of PyTorch, which nobody has to wait for who does not ask for one.
+    if name in _LOSSES:
+        import importlib
+
+        return getattr(importlib.import_module(_LOSSES[name]), name)
+    raise AttributeError(f"module 'percept' has no attribute '{name}'")
 
 
 def embed(waveform: Array, rate: int, embedding: str = "openl3", *, weights: WeightsMode = "auto") -> Array:

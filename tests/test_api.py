@@ -245,5 +245,5 @@ def test_importing_percept_imports_nothing_large() -> None:
 
 def test_the_package_says_what_it_offers() -> None:
     """All public names exist and carry a docstring."""
-    assert set(percept.__all__) == {"embed", "similarity", "score"}
+    assert set(percept.__all__) == {"embed", "similarity", "score", "PerceptualLoss", "MultiResolutionSTFTLoss"}
     assert all(getattr(percept, name).__doc__ for name in percept.__all__)

@@ -318,6 +318,9 @@ def compare(similarity: str, reference: Any, degraded: Any, baseline: Any = BASE
         ("similarity", (1 + 0) / 2),
         ("pooled_similarity", 1 / math.sqrt(2)),  # mean frames (1/2, 1/2) and (3/2, 0)
         ("l1", (1 + 0 + 1 + 1) / 4),
+        ("l2", math.sqrt((1 + 0 + 1 + 1) / 4)),
+        # means 5/4 apart, covariances of trace 1 and 1/2 whose product's root has the trace 1/2
+        ("frechet", 5 / 4 + 1 + 1 / 2 - 2 * 1 / 2),
         # less the baseline: (1/2, 0) with (3/2, 0), and (-1/2, 1) with (1/2, 0)
         ("corrected_similarity", (1 - 1 / math.sqrt(5)) / 2),
     ],
@@ -327,9 +330,11 @@ def test_similarities_by_hand(similarity: str, expected: float) -> None:
     assert compare(similarity, REFERENCE, DEGRADED) == pytest.approx(expected, abs=1e-12)
 
 
-@pytest.mark.parametrize(("similarity", "power"), [("similarity", 0), ("pooled_similarity", 0), ("l1", 1)])
+@pytest.mark.parametrize(
+    ("similarity", "power"), [("similarity", 0), ("pooled_similarity", 0), ("l1", 1), ("l2", 1), ("frechet", 2)]
+)
 def test_similarities_and_scale(similarity: str, power: int) -> None:
-    """Cosines do not see a common scale; the L1 distance grows with it."""
+    """Cosines do not see a common scale; L1 and L2 distance grow with it, the Fréchet distance with its square."""
     scaled = compare(similarity, 3 * REFERENCE, 3 * DEGRADED)
     assert scaled == pytest.approx(3**power * compare(similarity, REFERENCE, DEGRADED), abs=1e-12)
 

@@ -21,7 +21,7 @@ CLIPS = ("one", "two")
 VERSIONS = (0.001, 0.01, 0.1)
 AUDIO = ["reference", "degraded"]
 STORED = ["mine_reference", "mine_degraded"]
-SIMILARITIES = ("similarity", "pooled_similarity", "corrected_similarity", "l1")
+SIMILARITIES = ("similarity", "pooled_similarity", "corrected_similarity", "l1", "l2", "frechet")
 
 Analyse = Callable[..., int]
 

@@ -9,6 +9,7 @@ Conventions:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -43,6 +44,38 @@ def pooled_cosine(reference: Frames, degraded: Frames, baseline: Array64) -> flo
 def l1(reference: Frames, degraded: Frames, baseline: Array64) -> float:
     """Mean absolute difference over frames and features."""
     return sum(float(np.abs(ours - theirs).sum()) for ours, theirs in _blocks(reference, degraded)) / reference.size
+
+
+def l2(reference: Frames, degraded: Frames, baseline: Array64) -> float:
+    """Root of the mean squared difference over frames and features."""
+    squares = sum(float(np.square(ours - theirs).sum()) for ours, theirs in _blocks(reference, degraded))
+    return math.sqrt(squares / reference.size)
+
+
+def frechet(reference: Frames, degraded: Frames, baseline: Array64) -> float:
+    """Fréchet distance of the frames of both clips, taken as two normal distributions, in squared units of a feature.
+
+    A measure of sets: it does not mind the order of frames, and of fewer frames than features it sees few directions
+    in which they spread. Covariances are over n - 1; one frame has none, and the distance is that of the means squared.
+
+    Reference:
+        D. Dowson and B. Landau, J. Multivariate Analysis 12, 1982. K. Kilgour et al., Fréchet Audio Distance,
+        Interspeech 2019.
+    """
+    means = [frames.mean(axis=0, dtype=np.float64) for frames in (reference, degraded)]
+    roots = [_root(frames, mean) for frames, mean in zip((reference, degraded), means, strict=True)]
+    # The trace of the root of the product of both covariances is the sum of these singular values.
+    common = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
+    spread = sum(float(np.square(root).sum()) for root in roots)
+    return max(0.0, float(np.square(means[0] - means[1]).sum()) + spread - 2 * float(common))
+
+
+def _root(frames: Frames, mean: Array64) -> Array64:
+    """A matrix ``[≤ D, D]`` whose product with itself, transposed first, is the covariance of frames ``[F, D]``."""
+    root = np.empty((0, frames.shape[1]))
+    for part in dsp.blocks(len(frames), max(1, dsp.BLOCK // frames.shape[1])):
+        root = np.asarray(np.linalg.qr(np.concatenate([root, frames[part] - mean]), mode="r"))
+    return root / math.sqrt(max(len(frames) - 1, 1))
 
 
 def corrected_cosine(reference: Frames, degraded: Frames, baseline: Array64) -> float:
@@ -95,15 +128,26 @@ for _name, _title, _summary, _compute in (
             needs_baseline=_compute is corrected_cosine,
         )
     )
-SIMILARITIES.add(
-    Similarity(
-        name="l1",
-        title="L1 distance",
-        summary="mean absolute difference of the features",
-        citation="mean absolute error",
-        compute=l1,
-        range=(0.0, float("inf")),
-        perfect=0.0,
-        higher_is_better=False,
+for _name, _title, _summary, _source, _distance in (
+    ("l1", "L1 distance", "mean absolute difference of the features", "mean absolute error", l1),
+    ("l2", "L2 distance", "root of the mean squared difference of the features", "root mean square error", l2),
+    (
+        "frechet",
+        "Fréchet distance",
+        "of the frames as two normal distributions",
+        "Kilgour et al., Fréchet Audio Distance, Interspeech 2019",
+        frechet,
+    ),
+):
+    SIMILARITIES.add(
+        Similarity(
+            name=_name,
+            title=_title,
+            summary=_summary,
+            citation=_source,
+            compute=_distance,
+            range=(0.0, math.inf),
+            perfect=0.0,
+            higher_is_better=False,
+        )
     )
-)

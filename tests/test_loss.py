@@ -1,0 +1,468 @@
+"""Losses: values on paper, the values of the scoring path, gradients, and life within other modules."""
+
+from __future__ import annotations
+
+import copy
+import io
+import math
+import pickle
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from conftest import RATE_HZ, Script, chirp
+from torch import Tensor, nn
+from torch.autograd import gradcheck
+
+import percept
+from percept import metrics, weights
+from percept.embeddings import EMBEDDINGS, embed, load, parse
+from percept.loss import perceptual
+from percept.loss.distances import DISTANCES
+from percept.loss.perceptual import PerceptualLoss
+from percept.loss.stft import MultiResolutionSTFTLoss
+from percept.loss.terms import Loss, WeightedSum
+from percept.metrics import METRICS, SIMILARITIES
+from percept.schema import Clip, PerceptError, Unscorable
+
+SPECS = {"openl3": "openl3:mel128,hop=1,centre=false", "vggish": "vggish", "cdpam": "cdpam", "logmel": "logmel"}
+"""Every embedding; OpenL3 with its smaller network and few frames."""
+LAYERS = ("last", "all", "inner")
+COMBINATIONS = [
+    pytest.param(
+        name,
+        distance,
+        layers,
+        id=f"{name}-{distance}-{layers}",
+        marks=[pytest.mark.slow] if name == "openl3" and layers != "last" else [],
+    )
+    for name, distance, layers in product(SPECS, DISTANCES, LAYERS)
+    if not (name == "logmel" and layers == "inner")
+]
+SCORED = {"l1": "l1", "l2": "l2", "frechet": "frechet", "cosine": "similarity"}
+
+
+@cache
+def numbers(name: str) -> weights.Weights:
+    record, options = parse(name)
+    return weights.resolve(record.files(options), "untrained", title=record.title)[0]
+
+
+@cache
+def network(spec: str) -> PerceptualLoss:
+    """A loss whose network others borrow: VGGish has 288 MB of numbers."""
+    return PerceptualLoss(spec, weights=numbers(spec))
+
+
+def loss_of(spec: str, distance: str = "l1", layers: Any = "last", rate: int = RATE_HZ, again: bool = False) -> Any:
+    """As `PerceptualLoss`, with a network that is there already."""
+    loss = copy.copy(network(spec))
+    if layers == "inner":
+        layers = [loss.layer_names[1], loss.layer_names[-2]]
+    loss.distance, loss.rate, loss.checkpointing = distance, rate, again
+    loss.layers = perceptual._weighted(layers, loss.embedder)
+    return loss
+
+
+def waves(batch: int = 2, seconds: float = 1.1, noise: float = 0.02) -> tuple[Tensor, Tensor]:
+    """Chirps ``[B, T]``, and the same with noise."""
+    clean = torch.from_numpy(np.stack([chirp(seconds, seed=seed) for seed in range(batch)]))
+    generator = torch.Generator().manual_seed(0)
+    return clean, clean + noise * torch.randn(clean.shape, generator=generator)
+
+
+def slope(loss: Loss, reference: Tensor, degraded: Tensor) -> tuple[float, Tensor]:
+    """Value and gradient at the degraded waveform."""
+    waveform = degraded.clone().requires_grad_()
+    value = loss(reference, waveform)
+    value.sum().backward()
+    assert waveform.grad is not None
+    return float(value.detach().sum()), waveform.grad
+
+
+# Every combination
+
+
+@pytest.mark.parametrize(("name", "distance", "layers"), COMBINATIONS)
+def test_the_contract_of_a_loss(name: str, distance: str, layers: str) -> None:
+    """0 on identical input, positive otherwise, symmetric; its gradient is of use; a batch is the mean of its rows."""
+    loss = loss_of(SPECS[name], distance, layers)
+    reference, degraded = waves()
+    assert float(loss(reference, reference)) == pytest.approx(0, abs=1e-6)
+    value, gradient = slope(loss, reference, degraded)
+    assert value > 1e-6 and math.isfinite(value)
+    assert loss.symmetric and float(loss(degraded, reference)) == pytest.approx(value, rel=1e-5)
+    assert torch.isfinite(gradient).all() and gradient.abs().max() > 0
+    assert (gradient.abs().amax(dim=1) > 0).all()
+    step = 0.02 * value / float(gradient.square().sum())
+    assert float(loss(reference, degraded - step * gradient).detach()) < value
+    loss.reduction = "none"
+    rows = loss(reference, degraded)
+    assert rows.shape == (2,) and float(rows.mean()) == pytest.approx(value, rel=1e-6)
+    alone = torch.cat([loss(reference[i : i + 1], degraded[i : i + 1]) for i in range(2)])
+    assert torch.allclose(rows, alone, rtol=1e-5)
+
+
+def test_reductions() -> None:
+    """The mean, the sum, or every row."""
+    found = [PerceptualLoss("logmel", reduction=kind)(*waves()) for kind in ("none", "mean", "sum")]
+    assert found[0].shape == (2,) and float(found[1]) == pytest.approx(float(found[0].mean()), rel=1e-6)
+    assert float(found[2]) == pytest.approx(float(found[0].sum()), rel=1e-6)
+
+
+@pytest.mark.parametrize(("name", "distance"), list(product(SPECS, DISTANCES)))
+def test_silence_identity_and_clipping_have_finite_gradients(name: str, distance: str) -> None:
+    """No NaN from a root or a logarithm of 0, from an angle of nothing, or from a covariance without extent."""
+    loss = loss_of(SPECS[name], distance, "last" if name == "openl3" else "all")
+    clean, noisy = waves(1)
+    silence = torch.zeros_like(clean)
+    clipped = (4 * clean).clamp(-1, 1)
+    for reference, degraded in (
+        (clean, clean),
+        (silence, silence),
+        (clean, silence),
+        (silence, noisy),
+        (clean, clipped),
+    ):
+        value, gradient = slope(loss, reference, degraded)
+        assert math.isfinite(value) and torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize(("name", "distance"), list(product(SPECS, DISTANCES)))
+def test_the_scoring_path_gives_the_same(name: str, distance: str) -> None:
+    """The loss is the measure that scoring computes from the embeddings, to 1e-5."""
+    spec, rate = SPECS[name], 22050
+    clips = [
+        Clip(chirp(2.3, rate=rate), rate),
+        Clip(chirp(2.3, rate=rate) + 0.01 * chirp(2.3, seed=3, rate=rate), rate),
+    ]
+    frames = [embed(load(spec, numbers(spec)), clip).astype(np.float64) for clip in clips]
+    scored = SIMILARITIES[SCORED[distance]].compute(*frames, np.zeros(frames[0].shape[1]))
+    expected = 1 - scored if distance == "cosine" else scored
+    loss = loss_of(spec, distance, rate=rate)
+    value = float(loss(*(torch.from_numpy(clip.samples)[None] for clip in clips)))
+    assert value == pytest.approx(expected, abs=1e-5, rel=1e-5)
+    assert value > 1e-7
+
+
+def test_the_report_has_the_same_numbers(workplace: Path, scripts: dict[str, Script]) -> None:
+    """What `analyze_results.py` writes for a pair is what the loss of the two files is."""
+    assert [scripts[name]() for name in ("convert", "extract", "analyze")] == [0, 0, 0]
+    import pandas as pd
+
+    table = pd.read_csv(workplace / "results" / "measures.csv")
+    rows = table[(table["item"] == "low") & (table["condition"] == "noise_0.01")].set_index("measure")["value"]
+    read = [soundfile.read(workplace / "test_audio" / f"low_{version}.wav", dtype="float32")[0] for version in
+            ("clean", "noise_0.01")]  # fmt: skip
+    pair = [torch.from_numpy(samples)[None] for samples in read]
+    for distance, measure in SCORED.items():
+        value = float(loss_of("logmel", distance)(*pair))
+        expected = rows[f"logmel_{measure}"]
+        assert value == pytest.approx(1 - expected if distance == "cosine" else expected, rel=1e-5, abs=1e-6)
+
+
+# Arithmetic
+
+
+def test_distances_by_hand() -> None:
+    """Two frames of two features have the values that the definitions give on paper."""
+    ours, theirs = torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([[2.0, 0.0], [1.0, 0.0]])
+    expected = {"l1": 3 / 4, "l2": math.sqrt(3 / 4), "cosine": 1 / 2, "frechet": 5 / 4 + 3 / 2 - 1}
+    for name, distance in DISTANCES.items():
+        assert float(distance.clip(distance.window(ours, theirs)[None])) == pytest.approx(expected[name], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+@pytest.mark.parametrize(("frames", "features"), [(3, 5), (7, 4)])
+def test_distances_have_right_gradients(name: str, frames: int, features: int) -> None:
+    """In double precision the gradient is that of finite differences, with few frames and with many."""
+    distance = DISTANCES[name]
+    generator = torch.Generator().manual_seed(1)
+    ours, theirs = (torch.randn(2 * frames, features, generator=generator, dtype=torch.float64) for _ in range(2))
+
+    def whole(a: Tensor, b: Tensor) -> Tensor:
+        kept = distance.window(a, b)
+        return distance.clip(kept.reshape(2, frames, -1))
+
+    assert gradcheck(whole, (ours.requires_grad_(), theirs.requires_grad_()))
+
+
+def test_frechet_of_rotated_frames() -> None:
+    """Of two sets with covariances A and B it is the trace of A + B - 2 (AB)^½, with numbers of eigenvalues."""
+    generator = np.random.default_rng(0)
+    ours, theirs = generator.standard_normal((50, 3)), 2 * generator.standard_normal((50, 3)) + 1
+    a, b = np.cov(ours.T), np.cov(theirs.T)
+    root = np.sqrt(np.linalg.eigvals(a @ b).real).sum()
+    expected = np.square(ours.mean(0) - theirs.mean(0)).sum() + np.trace(a) + np.trace(b) - 2 * root
+    frechet = DISTANCES["frechet"]
+    found = frechet.clip(frechet.window(*(torch.from_numpy(x) for x in (ours, theirs)))[None])
+    assert float(found) == pytest.approx(expected, rel=1e-9)
+    assert SIMILARITIES["frechet"].compute(ours, theirs, np.zeros(3)) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_gradcheck_to_the_waveform(distance: str) -> None:
+    """From the waveform through front end and distance, in double precision, at another rate."""
+    loss = PerceptualLoss("logmel:bands=12", distance, rate=8000)
+    generator = torch.Generator().manual_seed(0)
+    reference, degraded = (0.1 * torch.randn(1, 420, generator=generator, dtype=torch.float64) for _ in range(2))
+    assert gradcheck(loss, (reference.requires_grad_(), degraded.requires_grad_()), fast_mode=True, atol=1e-4)
+
+
+@pytest.mark.parametrize("spec", ["openl3", "openl3:linear,hop=0.5", "openl3:frontend=training", "vggish"])
+def test_gradcheck_of_front_ends(spec: str) -> None:
+    """The gradient through each front end, the maximum of OpenL3's decibels included, is that of finite differences."""
+    embedder = load(spec, numbers(spec))
+    generator = torch.Generator().manual_seed(0)
+    window = 0.1 * torch.randn(1, embedder.window, generator=generator, dtype=torch.float64)
+    probe = torch.randn(embedder.spectrogram(window).shape, generator=generator, dtype=torch.float64)
+    window.requires_grad_()
+    assert gradcheck(lambda w: (embedder.spectrogram(w) * probe).mean(), (window,), fast_mode=True, eps=1e-7, atol=1e-4)
+
+
+def test_sixteen_bit_steps_pass_gradients() -> None:
+    """CDPAM hears 16-bit steps; their rounding does not stop the gradient."""
+    embedder = load("cdpam", numbers("cdpam"))
+    window = torch.full((1, 4), 0.3, dtype=torch.float64, requires_grad=True)
+    embedder.spectrogram(window).sum().backward()
+    assert window.grad is not None and torch.equal(window.grad, torch.full_like(window, 32768))
+
+
+# Waveforms
+
+
+def test_channels_and_rates() -> None:
+    """Channels are averaged; at another rate the same sound gives the same embedding's loss."""
+    loss = loss_of("logmel")
+    reference, degraded = waves()
+    both = [torch.stack([0.5 * w, 1.5 * w], dim=1) for w in (reference, degraded)]
+    assert float(loss(*both)) == pytest.approx(float(loss(reference, degraded)), rel=1e-5)
+    halves = [torch.from_numpy(np.stack([chirp(2.0, seed=s, rate=rate) for s in (0, 1)])) for rate in (16000, 48000)]
+    at_16, at_48 = loss_of("logmel", "l2"), loss_of("logmel", "l2", rate=48000)
+    quiet = [0.5 * w for w in halves]
+    assert float(at_48(halves[1], quiet[1])) == pytest.approx(float(at_16(halves[0], quiet[0])), rel=0.05)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32, torch.float64])
+def test_formats(kind: torch.dtype) -> None:
+    """Waveforms in any format of floats; the loss is float32 or wider, and the gradient in the waveform's own."""
+    reference, degraded = (w.to(kind) for w in waves())
+    waveform = degraded.clone().requires_grad_()
+    value = loss_of("vggish")(reference, waveform)
+    value.backward()
+    assert value.dtype == (torch.float64 if kind == torch.float64 else torch.float32)
+    assert waveform.grad is not None and waveform.grad.dtype == kind and torch.isfinite(waveform.grad).all()
+
+
+@pytest.mark.parametrize("name", ["vggish", "logmel", "cdpam"])
+def test_autocast(name: str) -> None:
+    """Under autocast the network computes in bfloat16, front ends and distances do not: about the same loss."""
+    loss = loss_of(SPECS[name])
+    reference, degraded = waves(noise=0.1)
+    value, _ = slope(loss, reference, degraded)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half, gradient = slope(loss, reference, degraded)
+    assert half == pytest.approx(value, rel=0.1) and torch.isfinite(gradient).all() and gradient.abs().max() > 0
+
+
+@pytest.mark.parametrize("name", ["logmel", "vggish"])
+def test_compiled(name: str) -> None:
+    """`torch.compile` gives the same value and gradient."""
+    loss = loss_of(SPECS[name])
+    reference, degraded = waves()
+    value, gradient = slope(loss, reference, degraded)
+    torch._dynamo.reset()
+    compiled, other = slope(torch.compile(loss, backend="aot_eager"), reference, degraded)  # type: ignore[arg-type]
+    assert compiled == pytest.approx(value, rel=1e-6)
+    assert torch.allclose(other, gradient, rtol=1e-3, atol=1e-6 * float(gradient.abs().max()))
+
+
+@pytest.mark.parametrize(("name", "layers"), [("vggish", "all"), ("cdpam", "last"), ("logmel", "last")])
+def test_checkpointing_changes_memory_alone(name: str, layers: str) -> None:
+    """Computed again a few windows at a time, value and gradient are the same."""
+    reference, degraded = waves(seconds=4.2)
+    plain = slope(loss_of(SPECS[name], layers=layers), reference, degraded)
+    again = slope(loss_of(SPECS[name], layers=layers, again=True), reference, degraded)
+    assert again[0] == pytest.approx(plain[0], rel=1e-6) and torch.allclose(again[1], plain[1], rtol=1e-4, atol=1e-9)
+
+
+def test_gradients_are_switched_nowhere() -> None:
+    """The loss leaves the global switch as it is, and obeys it."""
+    reference, degraded = waves()
+    assert torch.is_grad_enabled()
+    loss = loss_of("logmel")
+    with torch.no_grad():
+        assert not loss(reference, degraded.requires_grad_()).requires_grad
+    assert torch.is_grad_enabled() and loss(reference, degraded).requires_grad
+
+
+# Within other modules
+
+
+class Model(nn.Module):
+    """A parent with a number to train and a loss."""
+
+    def __init__(self, loss: PerceptualLoss) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(()))
+        self.loss = loss
+
+    def forward(self, reference: Tensor, degraded: Tensor) -> Tensor:
+        """The loss of the louder waveform."""
+        result: Tensor = self.loss(reference, self.gain * degraded)
+        return result
+
+
+def test_frozen_and_in_evaluation_mode() -> None:
+    """Whatever the parent does with `.train()`, the network is not trained and does not change."""
+    model = Model(PerceptualLoss("cdpam")).train()
+    assert model.training and not any(module.training for module in model.loss.modules())
+    assert [name for name, parameter in model.named_parameters() if parameter.requires_grad] == ["gain"]
+    model(*waves()).backward()
+    assert model.gain.grad is not None and all(p.grad is None for p in model.loss.parameters())
+
+
+def test_state_dict_without_the_network(tmp_path: Path) -> None:
+    """A parent's checkpoint holds what was trained; it loads strictly, with and without the loss."""
+    model = Model(PerceptualLoss("cdpam"))
+    assert list(model.state_dict()) == ["gain"]
+    assert not PerceptualLoss("cdpam").state_dict()
+    torch.save(model.state_dict(), tmp_path / "model.pth")
+    found = Model(PerceptualLoss("cdpam")).load_state_dict(torch.load(tmp_path / "model.pth"), strict=True)
+    assert not found.missing_keys and not found.unexpected_keys
+    with pytest.raises(RuntimeError, match="gain"):
+        Model(PerceptualLoss("logmel")).load_state_dict({}, strict=True)
+
+
+def test_copied_pickled_and_parallel() -> None:
+    """A deep copy, a pickled one and one within DataParallel give the same."""
+    loss = PerceptualLoss("vggish", "cosine", layers=["conv2", "embedding"], weights=numbers("vggish"))
+    reference, degraded = waves()
+    value = float(loss(reference, degraded))
+    file = io.BytesIO()
+    torch.save(loss, file)
+    file.seek(0)
+    others = [copy.deepcopy(loss), pickle.loads(pickle.dumps(loss)), torch.load(file, weights_only=False)]
+    assert [float(other(reference, degraded)) for other in others] == pytest.approx([value] * 3, rel=1e-6)
+    assert float(nn.DataParallel(loss)(reference, degraded)) == pytest.approx(value, rel=1e-6)
+    assert others[0].embedder is not loss.embedder
+
+
+def test_it_moves_with_its_parent() -> None:
+    """`.to()` of the parent reaches the network; losses do not share one."""
+    loss, other = (PerceptualLoss("cdpam") for _ in range(2))
+    Model(loss).to("meta")
+    assert loss.embedder.device.type == "meta" and other.embedder.device.type == "cpu"
+
+
+# Multi-resolution STFT, sums
+
+
+def test_the_stft_loss_is_the_measure() -> None:
+    """`MultiResolutionSTFTLoss` gives what `mrstft` scores."""
+    reference, degraded = waves(1)
+    scored = metrics.score(METRICS["mrstft"], *(Clip(w[0].numpy(), RATE_HZ) for w in (reference, degraded)))
+    assert float(percept.MultiResolutionSTFTLoss()(reference, degraded)) == pytest.approx(scored.value, rel=1e-5)
+    assert not MultiResolutionSTFTLoss().symmetric
+
+
+def test_the_stft_loss_has_right_gradients() -> None:
+    """Finite differences agree; silence and identity have finite gradients."""
+    loss = MultiResolutionSTFTLoss((16, 32))
+    generator = torch.Generator().manual_seed(0)
+    pair = [0.1 * torch.randn(2, 90, generator=generator, dtype=torch.float64) for _ in range(2)]
+    assert gradcheck(loss, tuple(w.requires_grad_() for w in pair))
+    silence = torch.zeros(1, 90)
+    for reference, degraded in (
+        (silence, silence),
+        (silence, pair[0][:1].float().detach()),
+        (pair[0][:1].float().detach(), silence),
+    ):
+        value, gradient = slope(loss, reference, degraded)
+        assert math.isfinite(value) and torch.isfinite(gradient).all()
+
+
+def test_sums_of_losses() -> None:
+    """``a + 0.1 * b`` is what it says; `balance` gives every term its share of the gradient."""
+    reference, degraded = waves()
+    first, second = MultiResolutionSTFTLoss(), loss_of("logmel")
+    total = first + 0.1 * second
+    expected = float(first(reference, degraded)) + 0.1 * float(second(reference, degraded))
+    assert isinstance(total, WeightedSum) and float(total(reference, degraded)) == pytest.approx(expected, rel=1e-6)
+    assert not total.symmetric and len((total + 2 * total).weights) == 4
+    balanced = total.balance(reference, degraded, shares=(3, 1))
+    norms = [
+        weight * float(slope(term, reference, degraded)[1].norm(dim=1).mean()) * len(reference)
+        for term, weight in zip(balanced.losses, balanced.weights, strict=True)
+    ]
+    assert norms == pytest.approx([0.75, 0.25], rel=1e-4)
+    with pytest.raises(PerceptError, match="identical"):
+        total.balance(reference, reference)
+    with pytest.raises(PerceptError, match="shares"):
+        total.balance(reference, degraded, shares=(1, 0))
+    with pytest.raises(PerceptError, match="reduce alike"):
+        first + MultiResolutionSTFTLoss(reduction="sum")
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"embedding": "opnel3"}, "did you mean 'openl3'"),
+        ({"distance": "cosin"}, "did you mean 'cosine'"),
+        ({"layers": ["conv1", "embeding"]}, "did you mean 'embedding'"),
+        ({"layers": []}, "no layer was chosen"),
+        ({"reduction": "meen"}, "did you mean 'mean'"),
+        ({"rate": 0}, "positive"),
+        ({"weights": "pretraind"}, "did you mean 'pretrained'"),
+        ({"embedding": "vggish:quantised"}, "no gradient"),
+    ],
+)
+def test_mistakes_name_what_is_there(options: dict[str, Any], message: str) -> None:
+    """A wrong choice is told with the nearest right one."""
+    chosen = {"embedding": "cdpam" if "layers" in options else "logmel", **options}
+    if chosen["embedding"] == "vggish:quantised":
+        chosen["weights"] = "untrained"
+    with pytest.raises(PerceptError, match=message):
+        PerceptualLoss(chosen.pop("embedding"), **chosen)
+
+
+def test_wrong_waveforms_are_refused() -> None:
+    """Shapes that differ, too few dimensions, whole numbers, and clips without a window."""
+    loss = loss_of("vggish")
+    reference, degraded = waves()
+    with pytest.raises(Unscorable, match="differ in shape"):
+        loss(reference, degraded[:, :-1])
+    with pytest.raises(PerceptError, match=r"\[B, T\] or \[B, C, T\]"):
+        loss(reference[0], degraded[0])
+    with pytest.raises(PerceptError, match="floats"):
+        loss(*((w * 32767).to(torch.int16) for w in (reference, degraded)))
+    with pytest.raises(Unscorable, match=r"at least 0\.975 s"):
+        loss(reference[:, :8000], degraded[:, :8000])
+    with pytest.raises(Unscorable, match="window of 2048"):
+        MultiResolutionSTFTLoss()(reference[:, :2000], degraded[:, :2000])
+
+
+def test_the_control_is_announced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without pretrained weights, "auto" warns, and what it prints tells what was chosen."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(weights, "_find", _nowhere)
+    with pytest.warns(UserWarning, match="untrained weights are used"):
+        loss = percept.PerceptualLoss("openl3:hop=0.5", layers={"conv1": 0.25})
+    assert "layers={conv1: 0.25}, rate=16000" in repr(loss)
+
+
+def _nowhere(*_: Any, **__: Any) -> Any:
+    raise weights.Unavailable("there is no network here")
+
+
+def test_every_embedding_can_be_a_loss() -> None:
+    """The losses above are those of all embeddings."""
+    assert set(SPECS) == {record.name for record in EMBEDDINGS}
