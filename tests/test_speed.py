@@ -107,6 +107,7 @@ class Small(Embedder):
 def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU with 0.2 MB of free memory, as far as the choice of the batch sees one."""
     monkeypatch.setattr(Embedder, "device", property(lambda self: SimpleNamespace(type="cuda")))
+    monkeypatch.setattr(_batches, "there", lambda windows, device: windows)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (200_000, 400_000))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 0)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 0)
@@ -119,6 +120,20 @@ def test_a_batch_follows_from_free_memory_and_is_halved_where_it_was_too_large(g
     assert np.array_equal(_batches.infer(embedder, windows), 2 * windows.numpy())
     assert embedder.tried[:4] == [64, 32, 32, 32]
     assert _batches.batch(embedder) == 32
+
+
+def test_a_clip_that_a_gpu_does_not_hold_goes_there_window_by_window(
+    gpu: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recording of hours may be larger than what is free."""
+
+    def full(waveform: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Tensor, "pin_memory", full)
+    samples = np.arange(2000, dtype=np.float32) / 2000
+    found = embed(Small(holds=40), Clip(samples, 16000))
+    assert np.array_equal(found, 2 * samples.reshape(200, 10))
 
 
 def test_a_gpu_that_does_not_hold_one_window_says_what_to_do(gpu: None) -> None:

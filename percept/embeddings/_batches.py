@@ -4,7 +4,7 @@ A processor is fastest with what its caches hold, a number that each embedder de
 batch follows from its free memory, and where that was too bold, it is halved and the work goes on. On a GPU the last
 digits may therefore differ from run to run.
 
-Contents: `infer`, `batch`, `arithmetic`, `usable`.
+Contents: `infer`, `uploaded`, `there`, `batch`, `arithmetic`, `usable`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def infer(embedder: Embedder, windows: Tensor) -> Array:
     while done < len(rows):
         part = windows[done : done + size]
         try:
-            rows[done : done + len(part)] = embedder.infer(part).float().cpu().numpy()
+            rows[done : done + len(part)] = embedder.infer(there(part, embedder.device)).float().cpu().numpy()
         except torch.OutOfMemoryError:
             size = embedder.most = len(part) // 2
         else:
@@ -50,6 +50,19 @@ def infer(embedder: Embedder, windows: Tensor) -> Array:
         if not size:
             raise PerceptError(f"{embedder.title}: one window does not fit on the GPU; use --device cpu")
     return rows
+
+
+def uploaded(waveform: Tensor, device: torch.device) -> Tensor:
+    """The waveform on a GPU; or where it is, if all of it does not fit: its windows then follow batch by batch."""
+    try:
+        return waveform.pin_memory().to(device, non_blocking=True)
+    except torch.OutOfMemoryError:
+        return waveform
+
+
+def there(windows: Tensor, device: torch.device) -> Tensor:
+    """The windows on the device."""
+    return windows.to(device)
 
 
 def batch(embedder: Embedder) -> int:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from percept.dsp import mono, not_finite, room
-from percept.embeddings._batches import arithmetic, batch, infer
+from percept.embeddings._batches import arithmetic, batch, infer, uploaded
 from percept.embeddings._resample import Table, resample, resampled, resampled_length
 from percept.schema import Array, Array64, Clip, Unscorable
 
@@ -219,7 +219,7 @@ def embed(embedder: Embedder, clip: Clip) -> Array:
         raise Unscorable(f"the clip is not finite: {wrong} of {samples.size} samples are NaN or infinite")
     waveform = torch.from_numpy(np.require(samples, np.float32, ["C", "W"]))
     if embedder.device.type == "cuda":
-        waveform = waveform.pin_memory().to(embedder.device, non_blocking=True)
+        waveform = uploaded(waveform, embedder.device)
     frames = room(embedder.frames(samples.size, clip.rate), embedder.dimension)
     begin = 0
     with torch.no_grad():
