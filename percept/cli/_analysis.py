@@ -14,7 +14,8 @@ from percept.metrics import METRICS
 from percept.records import Family
 from percept.runner import Tally
 from percept.schema import Measure, Pair
-from percept.settings import TABLES, AnalyzeResults
+from percept.settings import TABLES, AnalyzeResults, Score
+from percept.stages import _pairs
 from percept.stages import correlate as correlate_stage
 from percept.stages import report as report_stage
 from percept.stages._conditions import known
@@ -39,8 +40,9 @@ def analyze(settings: AnalyzeResults) -> Tally:
     scored.tally.failed += _earlier(failures)
     notes, facts = _notes(settings, scored), _facts(settings, scored)
     wanted = report_stage.study_key(
-        scored.table, failures, plain(settings.correlate), correlate_stage.VERSION, __version__, notes, facts
-    )
+        scored.table, failures, plain(settings.correlate), correlate_stage.VERSION, __version__, notes, facts,
+        settings.report.report_audio, settings.report.report_budget,
+    )  # fmt: skip
     if report_stage.up_to_date(results, wanted):
         scored.tally.notes.append("report unchanged")
         return scored.tally
@@ -71,8 +73,14 @@ def analyze(settings: AnalyzeResults) -> Tally:
         "codecs": _coders(settings),
     }
     told = {**run, "facts": dict(facts), "notes": list(notes)}
-    report_stage.publish(study, results, wanted, told, settings.run)
+    report_stage.publish(study, results, wanted, told, settings.run, scored.pairs, settings.report)
     return scored.tally
+
+
+def sounds(settings: Score) -> list[Path]:
+    """The audio of all pairs."""
+    pairs, _ = _pairs.from_csv(settings.pairs) if settings.pairs else _pairs.from_folders(settings)
+    return [path for pair in pairs for path in (pair.reference, pair.degraded) if path]
 
 
 def _coders(settings: AnalyzeResults) -> dict[str, dict[str, str]]:

@@ -1,0 +1,80 @@
+"""The study as one page to look at and listen to: ``report.html``, a single file that asks no network for anything.
+
+Contents: `page`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from percept.report import _page_audio, _page_data
+from percept.report._findings import caveats
+from percept.schema import Pair
+from percept.study import Study
+
+ASSETS = Path(__file__).parent / "page"
+SCRIPTS = ("core.js", "player.js", "explore.js", "table.js", "blind.js")
+
+
+def page(
+    study: Study,
+    pairs: Sequence[Pair],
+    place: Path,
+    run: Mapping[str, Any],
+    *,
+    audio: _page_audio.Mode = "embed",
+    budget_mb: float = 25.0,
+) -> str:
+    """The page's text.
+
+    Texts from outside (names of clips, reasons) are escaped wherever they stand.
+
+    Args:
+        study: what to tell.
+        pairs: what the study is about, with the paths of its sounds.
+        place: where the page will lie: links are relative to it.
+        run: what ``run.json`` holds.
+        audio: see `percept.report._page_audio.collect`.
+        budget_mb: likewise.
+    """
+    import jinja2
+    from plotly.offline import get_plotlyjs
+
+    code = len(get_plotlyjs()) / _page_audio.MEGABYTE
+    sounds, remarks = _page_audio.collect(pairs, place, audio, budget_mb - code)
+    shown, more = _page_data.leading(study)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, trim_blocks=True, lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    listed = [
+        {"clip": s.clip, "condition": s.condition, "link": s.link, "embedded": bool(s.content), **s.facts}
+        for s in sounds
+    ]
+    data = {**_page_data.tables(study, pairs, place), "sounds": listed}
+    return environment.get_template("template.html").render(
+        title=_title(study),
+        study=study,
+        findings=shown,
+        more_findings=more,
+        caveats=[line.removeprefix("- ") for line in caveats(study)],
+        failures=_page_data.failure_counts(study),
+        remarks=remarks,
+        facts=dict(study.facts),
+        run=json.dumps(run, indent=2, default=str),
+        data=data,
+        contents=[sound.content for sound in sounds],
+        style=(ASSETS / "style.css").read_text(encoding="utf-8"),
+        scripts=[(ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS],
+        plotly=get_plotlyjs(),
+        # A script in a page ends at the first such tag, wherever it stands.
+        safe=lambda text: text.replace("</script", "<\\/script"),
+    )
+
+
+def _title(study: Study) -> str:
+    titles = [study.measure(name).title for name in study.targets]
+    return f"Which measure follows {' and '.join(titles)}?" if titles else "What do the measures say?"

@@ -1,0 +1,102 @@
+"""What the page's scripts know of a study, as JSON values.
+
+Contents: `tables`, `leading`, `failure_counts`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from percept.report._findings import findings
+from percept.report._lookups import family_title
+from percept.report._page_audio import relative
+from percept.schema import Pair
+from percept.study import Study
+
+DIGITS = 6
+MOST_FINDINGS = 6
+METHODS = ("spearman", "pearson")
+
+
+def tables(study: Study, pairs: Sequence[Pair], page: Path) -> dict[str, Any]:
+    """Rows, measures, families and correlations; paths of sounds are relative to the page."""
+    return {
+        "measures": [
+            {
+                "name": m.name, "title": m.title, "unit": m.unit, "group": m.group, "higher": m.higher_is_better,
+                "target": m.name in study.targets,
+            }
+            for m in study.measures
+        ],
+        "families": {
+            name: {"title": family_title(study, name), "unit": record.unit if record else "",
+                   "harsher": record.harsher if record else "higher"}
+            for name, record in study.families.items()
+        },
+        "rows": _rows(study, pairs, page),
+        "correlations": _correlations(study),
+        "confidence": study.confidence,
+    }  # fmt: skip
+
+
+def _rows(study: Study, pairs: Sequence[Pair], page: Path) -> list[dict[str, Any]]:
+    """One row a version: labels, values in the order of the measures, and why values are missing."""
+    known = {(pair.clip, pair.condition): pair for pair in pairs}
+    place = {measure.name: index for index, measure in enumerate(study.measures)}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    columns = ("item", "condition", "family", "level", "measure", "value", "status", "reason")
+    for clip, condition, family, level, measure, value, status, reason in zip(
+        *(study.scores[name] for name in columns), strict=True
+    ):
+        row = found.get((clip, condition))
+        if row is None:
+            pair = known.get((clip, condition))
+            row = found[clip, condition] = {
+                "clip": clip, "condition": condition, "family": family, "level": _finite(level),
+                "kind": study.kinds.get(clip, ""), "bits": study.bits_per_second.get((clip, condition)),
+                "reference": relative(pair.reference, page) if pair and pair.reference else "",
+                "degraded": relative(pair.degraded, page) if pair and pair.degraded else "",
+                "values": [None] * len(place), "reasons": {},
+            }  # fmt: skip
+        row["values"][place[measure]] = _finite(value)
+        if status != "ok" or reason:
+            row["reasons"][place[measure]] = reason or status
+    return list(found.values())
+
+
+def _correlations(study: Study) -> list[dict[str, Any]]:
+    """Of every measure with every target, in the scope in which the target is judged."""
+    found = []
+    for target in map(study.measure, study.targets):
+        for measure in study.measures:
+            for method in METHODS:
+                row = study.correlation_rows.get((measure.name, target.name, method, study.scope(target)))
+                row = row or study.correlation_rows.get((target.name, measure.name, method, study.scope(target)))
+                if row is not None and measure.name != target.name:
+                    numbers = {name: _finite(row[name]) for name in ("r", "low", "high", "p_adjusted")}
+                    found.append({"measure": measure.name, "target": target.name, "method": method,
+                                  "scope": row["scope"], "n": int(row["n"]), "clips": int(row["n_clips"]),
+                                  **numbers})  # fmt: skip
+    return found
+
+
+def _finite(value: Any) -> float | None:
+    """The number as JSON knows it."""
+    return float(f"{value:.{DIGITS}g}") if value is not None and math.isfinite(value) else None
+
+
+def leading(study: Study) -> tuple[list[str], list[str]]:
+    """The first findings, and the rest of them."""
+    lines = [line.removeprefix("- ") for line in findings(study)]
+    return lines[:MOST_FINDINGS], lines[MOST_FINDINGS:]
+
+
+def failure_counts(study: Study) -> list[tuple[str, int]]:
+    """Every reason for which something is missing, with its number, most frequent first."""
+    counted: dict[str, int] = {}
+    for reason in study.failures["reason"]:
+        counted[reason] = counted.get(reason, 0) + 1
+    return sorted(counted.items(), key=lambda item: (-item[1], item[0]))

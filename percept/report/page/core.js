@@ -1,0 +1,49 @@
+"use strict";
+// What all parts of the page share: the study, its sounds, and small helpers. Texts are set as text, never as HTML.
+const percept = { study: JSON.parse(document.getElementById("data").textContent) };
+percept.find = (id) => document.getElementById(id);
+percept.make = (tag, text = "", attributes = {}) => {
+  const element = document.createElement(tag);
+  if (text !== "") element.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  return element;
+};
+percept.fill = (select, entries) => {
+  select.replaceChildren(...entries.map(([value, text]) => percept.make("option", text, { value })));
+};
+percept.colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+percept.palette = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#56b4e9", "#ca9161", "#8d8d8d", "#ece133", "#fbafe4"];
+percept.show = (value) => value === null ? "" : Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+percept.label = (measure) => measure.unit ? `${measure.title} [${measure.unit}]` : measure.title;
+percept.save = (name, text) => {
+  const link = percept.make("a", "", { download: name, href: URL.createObjectURL(new Blob([text], { type: "text/csv" })) });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+};
+percept.csv = (rows) => rows.map((row) => row.map((cell) => {
+  const text = cell === null || cell === undefined ? "" : String(cell);
+  return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}).join(",")).join("\n") + "\n";
+percept.sounds = new Map(percept.study.sounds.map((sound, index) => [`${sound.clip}\n${sound.condition}`, { ...sound, index }]));
+percept.sound = (clip, condition) => percept.sounds.get(`${clip}\n${condition}`);
+percept.row = (clip, condition) => percept.study.rows.find((row) => row.clip === clip && row.condition === condition);
+percept.bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+
+// Sounds as decoded buffers; each is decoded once, and the last few are kept.
+percept.audio = {
+  context: null, kept: new Map(),
+  ready() {
+    if (!this.context) this.context = new AudioContext();
+    if (this.context.state === "suspended") this.context.resume();
+    return this.context;
+  },
+  async buffer(sound) {
+    if (this.kept.has(sound.index)) return this.kept.get(sound.index);
+    const data = sound.embedded ? percept.bytes(percept.find(`sound-${sound.index}`).textContent).buffer
+      : await (await fetch(sound.link)).arrayBuffer();
+    const buffer = await this.ready().decodeAudioData(data);
+    this.kept.set(sound.index, buffer);
+    if (this.kept.size > 24) this.kept.delete(this.kept.keys().next().value);
+    return buffer;
+  },
+};
