@@ -40,7 +40,7 @@ VERSIONS = {
     "mp3": (32, 8), "opus": (24, 12, 6),
 }  # fmt: skip
 SECONDS = (1.0, 4.0)
-TURNS = 3
+TURNS = 2
 DELAY_SAMPLES = 80
 
 Pair = tuple[str, Tensor, Tensor]

@@ -380,11 +380,13 @@ class Model(nn.Module):
 
 def test_frozen_and_in_evaluation_mode() -> None:
     """Whatever the parent does with `.train()`, the network is not trained and does not change."""
-    assert not any(module.training for module in PerceptualLoss("cdpam").modules())
-    model = Model(PerceptualLoss("cdpam")).train()
+    spec = SPECS["openl3"]
+    loss = PerceptualLoss(spec, weights=numbers(spec))
+    assert not any(module.training for module in loss.modules())
+    model = Model(loss).train()
     assert model.training and not any(module.training for module in model.loss.modules())
     assert [name for name, parameter in model.named_parameters() if parameter.requires_grad] == ["gain"]
-    model(*waves()).backward()
+    model(*waves(1, SECONDS["openl3"])).backward()
     assert model.gain.grad is not None and all(p.grad is None for p in model.loss.parameters())
 
 
@@ -402,8 +404,9 @@ def test_state_dict_without_the_network(tmp_path: Path) -> None:
 
 def test_copied_pickled_and_parallel() -> None:
     """A deep copy, a pickled one and one within DataParallel give the same."""
-    loss = PerceptualLoss("cdpam", "cosine", layers=["conv2", "embedding"])
-    reference, degraded = waves()
+    spec = SPECS["openl3"]
+    loss = PerceptualLoss(spec, "cosine", layers=["conv2", "embedding"], weights=numbers(spec))
+    reference, degraded = waves(1, SECONDS["openl3"])
     value = float(loss(reference, degraded))
     file = io.BytesIO()
     torch.save(loss, file)
