@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +29,7 @@ from percept.codecs import CODECS
 from percept.degradations import DEGRADATIONS
 from percept.loss.distances import DISTANCES
 from percept.loss.perceptual import PerceptualLoss
+from percept.loss.terms import Loss
 from percept.media import read_mono
 from percept.schema import Clip
 
@@ -40,8 +40,8 @@ VERSIONS = {
     "mp3": (32, 8), "opus": (24, 12, 6),
 }  # fmt: skip
 SECONDS = (1.0, 4.0)
-TURNS = 3
-MIB = 2**20
+TURNS = 2
+DELAY_SAMPLES = 80
 
 Pair = tuple[str, Tensor, Tensor]
 
@@ -87,9 +87,8 @@ def distances(loss: PerceptualLoss, reference: Tensor, degraded: Tensor) -> dict
         }
 
 
-def study(folder: Path | None) -> str:
+def study(pairs: Sequence[Pair]) -> str:
     """Correlations of every layer and distance, and of the baselines, with each target."""
-    pairs = [*bundled(), *(given(folder) if folder else ())]
     clips = np.array([name for name, _, _ in pairs])
     targets = [common.scores(reference, degraded, TARGETS) for _, reference, degraded in pairs]
     columns: dict[tuple[str, str, str], list[float]] = {}
@@ -103,13 +102,39 @@ def study(folder: Path | None) -> str:
     for title, layer in dict.fromkeys((title, layer) for title, layer, _ in columns):
         cells = [_follows(columns[title, layer, kind], targets, clips) for kind in DISTANCES]
         rows.append([title, layer, *cells])
-    for name, title in (("l1", "waveform L1"), ("mrstft", "multi-resolution STFT")):
+    for name in ("l1", "mrstft"):
         loss = common.loss_named(name)
         values = [float(loss(reference[None], degraded[None])) for _, reference, degraded in pairs]
-        rows.append([title, "", _follows(values, targets, clips), "", "", ""])
-    names = ", ".join(dict.fromkeys(clips.tolist()))
-    head = f"{len(pairs)} pairs of {len(set(clips.tolist()))} clips ({names}).\n\n"
+        rows.append([common.title(name, loss), "", _follows(values, targets, clips), "", "", ""])
+    names = ", ".join(f"`{name}`" for name in dict.fromkeys(clips.tolist()))
+    head = f"{len(pairs)} versions of {names}.\n\n"
     return head + common.table(["embedding", "layer", *DISTANCES], rows)
+
+
+def faults() -> str:
+    """What losses make of changes that listeners mind little, in units of what they make of noise at 20 dB."""
+    clean = common.speech("speech_slt")
+    delayed = torch.nn.functional.pad(clean, (DELAY_SAMPLES, 0))[: len(clean)]
+    noisy = common.noisy(clean, 20, seed=0)
+    rows = []
+    for spec in (*SPECS, "mrstft"):
+        made = {rate: _loss(spec, rate) for rate in (RATE_HZ, RATE_HZ // 2)}
+        with torch.no_grad():
+            unit = float(made[RATE_HZ](clean[None], noisy[None]))
+            values = [float(made[RATE_HZ](clean[None], version[None])) / unit for version in (0.5 * clean, delayed)]
+            wrong = float(made[RATE_HZ // 2](clean[None], noisy[None])) / unit
+        name = spec if spec == "mrstft" else f"{made[RATE_HZ].embedder.title}{_control(made[RATE_HZ])}"
+        rows.append([name, *(f"{value:.2f}" for value in values), "–" if spec == "mrstft" else f"{wrong:.2f}"])
+    header = ["L1 distance", "half the level", f"{1000 * DELAY_SAMPLES / RATE_HZ:g} ms late", "noise, rate told wrong"]
+    return common.table(header, rows)
+
+
+def _loss(spec: str, rate: int) -> Loss:
+    return common.loss_named(spec) if spec == "mrstft" else PerceptualLoss(spec, rate=rate)
+
+
+def _control(loss: Loss) -> str:
+    return "" if getattr(loss, "trained", True) else " (untrained)"
 
 
 def _follows(values: Sequence[float], targets: Sequence[dict[str, float]], clips: np.ndarray) -> str:
@@ -134,23 +159,31 @@ def _follows(values: Sequence[float], targets: Sequence[dict[str, float]], clips
 
 
 def cost(spec: str, seconds: float, checkpointing: bool) -> dict[str, float]:
-    """Seconds of the forward pass and of both, and memory, in this fresh process."""
-    torch.set_num_threads(torch.get_num_threads())
+    """Seconds of the forward pass alone and of both, and memory beyond the network, in this fresh process (Linux)."""
     loss = PerceptualLoss(spec, rate=RATE_HZ, checkpointing=checkpointing)
     clean = torch.zeros(1, round(RATE_HZ * seconds)).uniform_(-0.1, 0.1)
     noisy = (clean + 0.01 * torch.randn_like(clean)).requires_grad_()
     with torch.no_grad():
         loss(clean[:, :RATE_HZ], noisy[:, :RATE_HZ])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    before = _status("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
     forwards, boths = [], []
     for _ in range(TURNS):
         started = time.perf_counter()
-        value = loss(clean, noisy)
+        with torch.no_grad():
+            loss(clean, noisy)
         forwards.append(time.perf_counter() - started)
-        value.backward()
+        started = time.perf_counter()
+        loss(clean, noisy).backward()
         boths.append(time.perf_counter() - started)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"forward": float(np.median(forwards)), "both": float(np.median(boths)), "mib": after - before}
+    memory = (_status("VmHWM") - before) / 1024
+    return {"forward": float(np.median(forwards)), "both": float(np.median(boths)), "mib": memory}
+
+
+def _status(name: str) -> int:
+    """A number of /proc/self/status, in KiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
 def costs() -> str:
@@ -175,7 +208,15 @@ def costs() -> str:
                     ]
                 )
     head = f"{torch.get_num_threads()} threads, PyTorch {torch.__version__}; medians of {TURNS}.\n\n"
-    columns = ["loss", "clip, s", "checkpointing", "forward, s per s", "forward and backward, s per s", "ratio", "MiB"]
+    columns = [
+        "loss",
+        "clip, s",
+        "checkpointing",
+        "forward alone, s per s",
+        "forward and backward, s per s",
+        "ratio",
+        "MiB",
+    ]
     return head + common.table(columns, rows)
 
 
@@ -184,7 +225,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=Path, help="folder with more pairs")
     parser.add_argument("--page", type=Path, help="page whose blocks are to be filled")
-    parser.add_argument("--only", choices=("study", "costs"), help="one of the two tables")
+    parser.add_argument("--only", choices=("study", "more", "faults", "costs"), help="one of the tables")
     parser.add_argument("--cost", nargs=3, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     warnings.filterwarnings("ignore", message=".*untrained weights are used.*")
@@ -192,7 +233,10 @@ def main() -> None:
         spec, seconds, checkpointing = chosen.cost
         print(json.dumps(cost(spec, float(seconds), bool(int(checkpointing)))))
         return
-    tables = {"study": lambda: study(chosen.pairs), "costs": costs}
+    tables: dict[str, Callable[[], str]] = {"study": lambda: study(list(bundled()))}
+    if chosen.pairs:
+        tables["more"] = lambda: study(list(given(chosen.pairs)))
+    tables |= {"faults": faults, "costs": costs}
     for name, measure in tables.items():
         if chosen.only in (None, name):
             text = measure()

@@ -54,7 +54,9 @@ def main(words: Sequence[str] | None = None) -> None:
         pesq = common.scores(clean, version, ["pesq_wb"])["pesq_wb"]
         rows.append([f"{rate:g}", f"{spent:.1f}", f"{value:.4f}", f"{pesq:.2f}", "yes" if value <= threshold else ""])
     choice = f"the lowest rate is {best:g} kbit/s" if best is not None else "no rate stays under it"
-    text = f"`{chosen.clip}`, {chosen.distance} of {chosen.embedding}; threshold: {why}. {choice.capitalize()}.\n\n"
+    control = "" if loss.trained else " (untrained)"
+    text = f"`{chosen.clip}`, {chosen.distance} of {chosen.embedding}{control}; threshold: {why}. "
+    text += f"{choice.capitalize()}.\n\n"
     header = ["Opus, kbit/s", "spent, kbit/s", "loss", "PESQ", "under the threshold"]
     text += common.table(header, rows)
     print(text)

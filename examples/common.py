@@ -95,6 +95,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def fill(page: Path, name: str, text: str) -> None:
     """Put the text into the block of this name of a page."""
     begin, end = f"<!-- {name}: begin", f"<!-- {name}: end -->"
-    before, rest = page.read_text(encoding="utf-8").split(begin, 1)
+    whole = page.read_text(encoding="utf-8")
+    if begin not in whole or end not in whole:
+        raise SystemExit(f"{page} has no block '{begin} … {end}'")
+    before, rest = whole.split(begin, 1)
     mark, rest = rest.split("\n", 1)
     page.write_text(f"{before}{begin}{mark}\n\n{text}\n\n{end}{rest.split(end, 1)[1]}", encoding="utf-8")

@@ -44,14 +44,15 @@ def optimise(loss: Loss, clean: Tensor, start: Tensor, steps: int, every: int) -
     return rows, waveform.detach()
 
 
-def draw(table: pd.DataFrame, target: Path, subject: str) -> None:
+def draw(table: pd.DataFrame, target: Path, subject: str, endings: Sequence[str] = ("png", "svg")) -> None:
     """One panel a measure, one line a loss."""
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     from percept.plots._style import COLOURS, MARKERS, styled
 
     with styled():
-        figure, axes = pyplot.subplots(2, 2, figsize=(9, 6.5), sharex=True, layout="constrained")
+        figure = Figure(figsize=(9, 6.5), layout="constrained")
+        axes = figure.subplots(2, 2, sharex=True)
         for axis, measure in zip(axes.flat, MEASURES, strict=True):
             for number, (name, rows) in enumerate(table.groupby("title", sort=False)):
                 axis.plot(
@@ -64,15 +65,15 @@ def draw(table: pd.DataFrame, target: Path, subject: str) -> None:
         figure.suptitle(subject)
         handles, labels = axes.flat[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-        for ending in ("png", "svg"):
-            figure.savefig(target.with_suffix(f".{ending}"), dpi=200 if ending == "png" else None)
-        pyplot.close(figure)
+        for ending in endings:
+            look = {"metadata": {"Date": None}} if ending == "svg" else {"dpi": 200}
+            figure.savefig(target.with_suffix(f".{ending}"), **look)
 
 
 def block(table: pd.DataFrame, told: str) -> str:
     """The end of every way as a table for the page."""
     start = table.iloc[0]
-    rows = [["as it came (5 dB of noise)" if told else "as it came", *(f"{start[m]:.3f}" for m in MEASURES)]]
+    rows = [["nothing: as it came", *(f"{start[m]:.3f}" for m in MEASURES)]]
     for name, own in table.groupby("title", sort=False):
         rows.append([str(name), *(f"{own.iloc[-1][m]:.3f}" for m in MEASURES)])
     return told + common.table(["optimised for", *(TITLES[m] for m in MEASURES)], rows)
@@ -110,9 +111,12 @@ def main(words: Sequence[str] | None = None) -> None:
     subject = f"{chosen.clip}, {chosen.seconds:g} s, noise at {chosen.snr:g} dB, optimised sample by sample"
     draw(table, chosen.output / "optimise_waveform", subject)
     if chosen.page:
-        told = f"{chosen.seconds:g} s of `{chosen.clip}`, white noise at {chosen.snr:g} dB, {chosen.steps} steps.\n\n"
+        told = (
+            f"{chosen.seconds:g} s of `{chosen.clip}`, white noise at {chosen.snr:g} dB, {chosen.steps} steps. OpenL3 "
+            f"is `{common.PERCEPTUAL['openl3']}`.\n\n"
+        )
         common.fill(chosen.page, "optimise", block(table, told))
-        draw(table, chosen.page.parent / "optimise_waveform", subject)
+        draw(table, chosen.page.parent / "optimise_waveform", subject, ("svg",))
 
 
 if __name__ == "__main__":

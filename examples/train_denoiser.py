@@ -39,7 +39,7 @@ FFT, HOP, CHANNELS = 512, 128, 128
 
 
 class Denoiser(nn.Module):
-    """A mask over the short-time spectrum, from seven convolutions along time; about 330,000 numbers.
+    """A mask over the short-time spectrum, from six convolutions along time; about 330,000 numbers.
 
     Shape:
         ``[B, T]`` to ``[B, T]``.
@@ -131,7 +131,8 @@ def told(rows: pd.DataFrame, titles: dict[str, str], heading: str) -> str:
             if len(by_seed) > 1:
                 width = float(stdtrit(len(by_seed) - 1, 0.975)) * by_seed.std(ddof=1) / np.sqrt(len(by_seed))
                 half = f" ± {width:.3f}"
-            cells.append(f"{by_seed.mean():.3f}{half}")
+            missing = int(own[measure].isna().sum())
+            cells.append(f"{by_seed.mean():.3f}{half}" + (f" ({missing} failed)" if missing else ""))
         lines.append([titles[str(kind)], *cells])
     return heading + common.table(["trained with", *(TITLES[m] for m in MEASURES)], lines)
 
@@ -157,11 +158,12 @@ def main(words: Sequence[str] | None = None) -> None:
             rows += judged(train(kind, seed, chosen.steps), kind, seed)
             pd.DataFrame(rows).to_csv(chosen.output / "scores.csv", index=False)
         print(f"{titles[kind]}: {time.perf_counter() - started:.0f} s", flush=True)
+    levels = ", ".join(f"{snr:g}" for snr in SNRS_DB)
     heading = (
-        f"{common.parameters(Denoiser()):,} numbers, {chosen.steps} steps, {len(chosen.seeds)} seeds; trained on "
-        f"`{TRAINED_ON}`, judged on `{JUDGED_ON}` with white noise at {', '.join(f'{s:g}' for s in SNRS_DB)} dB. ± is "
-        "Student's 95 % interval over seeds: it tells how much a training differs from the next, not how much clips "
-        "do.\n\n"
+        f"{common.parameters(Denoiser()):,} numbers, {chosen.steps} steps of {BATCH} seconds, {len(chosen.seeds)} "
+        f"seeds; a perceptual term sees {PERCEPTUAL_ROWS} of the {BATCH}. Trained on `{TRAINED_ON}`, judged on "
+        f"`{JUDGED_ON}` with white noise at {levels} dB. ± is Student's 95 % interval over seeds: it tells how much a "
+        "training differs from the next, not how much clips do.\n\n"
     )
     text = told(pd.DataFrame(rows), titles, heading)
     (chosen.output / "denoiser.md").write_text(text + "\n", encoding="utf-8")

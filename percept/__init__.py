@@ -3,7 +3,7 @@
 Layers, each importing only those before it:
     schema, records, study, registry, dsp, loudness,
     stats                                               words and arithmetic; no files
-    settings, media, stored, store, weights             the only place with input and output
+    settings, constants, media, stored, store, weights  the only place with input and output
     degradations, codecs, embeddings, metrics, tasks    the choices; one file adds one
     jobs, cluster, engines, runner, plots, report, loss running and telling; losses to train with
     stages                                              convert, degrade, embed, score, correlate, report

@@ -68,7 +68,7 @@ class Encoder(nn.Module):
 
     def layers(self, waveform: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Each convolution's output after its activation, ``[N, C, time]``: conv1 … conv16."""
-        values = waveform[:, None].to(next(self.parameters()).dtype)
+        values = waveform[:, None].to(self.encoder[0].weight.dtype)  # type: ignore[arg-type]
         for number, (convolution, norm) in enumerate(zip(self.encoder, self.ebatch, strict=True), start=1):
             values = functional.leaky_relu(_convolved(values, convolution, norm), 0.1)
             yield f"conv{number}", values
@@ -93,7 +93,10 @@ class Encoder(nn.Module):
 
 def _convolved(values: Tensor, convolution: Any, norm: Any) -> Tensor:
     """Convolution and normalisation: by overlap-save on a CPU, where that takes less than half of the time."""
-    if values.device.type != "cpu" or values.dtype not in {torch.float32, torch.float64} or norm.training:
+    kind = values.device.type
+    # Under autocast the transforms would lose what a convolution in that format keeps.
+    whole = values.dtype in {torch.float32, torch.float64} and not torch.is_autocast_enabled(kind)
+    if kind != "cpu" or not whole or norm.training:
         result: Tensor = norm(convolution(values))
         return result
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)

@@ -17,13 +17,14 @@ Contents: `correlate`.
 
 from __future__ import annotations
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from percept.constants import constant
 
 BLOCK = 64
 """Samples. Longer blocks need hardly fewer products, and more memory for the kernels' transform."""
@@ -63,7 +64,7 @@ class _Constants(NamedTuple):
     result: Tensor
 
 
-@functools.cache
+@constant
 def _constants(taps: int, dtype: torch.dtype, device: torch.device) -> _Constants:
     turns = 2 * np.pi * np.arange(BLOCK // 2 + 1)[:, None] * np.arange(BLOCK) / BLOCK
     real, imaginary = np.cos(turns), -np.sin(turns)

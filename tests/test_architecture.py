@@ -12,7 +12,7 @@ from conftest import ROOT
 
 LAYERS = (
     ("schema", "records", "study", "registry", "dsp", "loudness", "_resampling", "_large_sample", "stats", "opinion"),
-    ("settings", "_lines", "store", "media", "stored", "weights", "overlap_save", "cdpam_model"),
+    ("settings", "constants", "_lines", "store", "media", "stored", "weights", "overlap_save", "cdpam_model"),
     ("degradations", "codecs", "embeddings", "metrics", "tasks"),
     ("jobs", "cluster", "engines", "runner", "plots", "report", "loss"),
     ("stages",),

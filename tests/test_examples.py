@@ -88,6 +88,6 @@ def test_the_page_names_what_there_is() -> None:
 
     arguments = list(inspect.signature(percept.PerceptualLoss).parameters)
     assert re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)[: len(arguments)] == arguments
-    for name in ("study", "optimise", "denoiser", "rate", "costs"):
+    for name in ("study", "more", "faults", "optimise", "denoiser", "rate", "costs"):
         block = text.split(f"<!-- {name}: begin")[1].split(f"<!-- {name}: end")[0]
         assert block.count("\n| ") >= 4, f"the block '{name}' is empty"

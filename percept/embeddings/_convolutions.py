@@ -65,6 +65,12 @@ class ConvolutionStack(nn.Module):
         self.layers = tuple(layers)
         self.convolutions = nn.ModuleList(_module(layer) for layer in layers)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the numbers; replicas of a parallel module have no parameters to ask, but they have their tensors."""
+        found: torch.dtype = self.convolutions[0].weight.dtype  # type: ignore[assignment]
+        return found
+
     def activations(self, maps: Tensor) -> Iterator[tuple[str, Tensor]]:
         """Each convolution's output by name, after its ReLU and before its pool; then the stack's output."""
         for layer, convolution in zip(self.layers, self.convolutions, strict=True):

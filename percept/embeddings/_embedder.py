@@ -8,7 +8,7 @@ Conventions:
     to it with rounding noise. The network then computes in the format of its own numbers (float32, or
     bfloat16 on request).
 
-Contents: `Embedder`, `embed`.
+Contents: `Embedder`, `parts`, `embed`.
 """
 
 from __future__ import annotations
@@ -122,8 +122,7 @@ class Embedder(nn.Module):
             Unscorable: when the waveform is too short for one window.
         """
         windows = self.windows(waveform, rate)
-        # Of one waveform the windows are a view, so a long clip is never held window by window.
-        rows = [self.encode(part) for part in torch.split(windows.flatten(0, 1), self.chunk)]
+        rows = [self.encode(part) for part in parts(windows, self.chunk)]
         kind = torch.promote_types(waveform.dtype, torch.float32)
         return torch.cat(rows).reshape(*windows.shape[:2], self.dimension).to(kind)
 
@@ -145,8 +144,8 @@ class Embedder(nn.Module):
         samples = resampled_length(length, given, self.rate)
         self._check(samples, length / given)
         before, after = (waveform.new_zeros((1, count), dtype=torch.float64) for count in self.padding(samples))
-        parts = chain([before], resampled(waveform, given, self.rate, self.resampler), [after])
-        yield from _runs(parts, self.window, self.hop, size)
+        signal = chain([before], resampled(waveform, given, self.rate, self.resampler), [after])
+        yield from _runs(signal, self.window, self.hop, size)
 
     def frames(self, length: int, rate: int | None = None) -> int:
         """F for a waveform of `length` samples at `rate`; 0 when it is too short."""
@@ -199,6 +198,19 @@ class Embedder(nn.Module):
         if not samples or samples + sum(self.padding(samples)) < self.window:
             needed = self.window / self.rate if samples else 1 / self.rate
             raise Unscorable(f"{self.title} needs at least {needed:.3g} s; the clip lasts {seconds:.3g} s")
+
+
+def parts(windows: Tensor, size: int) -> Iterator[Tensor]:
+    """Windows ``[B, F, window]`` in order, ``[N, window]`` with N of `size` but for the last.
+
+    The windows of a clip overlap and are a view; only those at hand are copied, where they are of several clips.
+    """
+    count, frames = windows.shape[:2]
+    for start in range(0, count * frames, size):
+        stop = min(start + size, count * frames)
+        rows = range(start // frames, (stop - 1) // frames + 1)
+        own = [windows[row, max(start - row * frames, 0) : stop - row * frames] for row in rows]
+        yield own[0] if len(own) == 1 else torch.cat(own)
 
 
 def embed(embedder: Embedder, clip: Clip) -> Array:

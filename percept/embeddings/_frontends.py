@@ -15,7 +15,6 @@ Contents: `short_time_spectrum`, `openl3_decibels`, `vggish_log_mel`, `log_mel`,
 
 from __future__ import annotations
 
-import functools
 import warnings
 from typing import Literal
 
@@ -24,6 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from percept.constants import constant
 from percept.embeddings.openl3 import RATE_HZ as OPENL3_RATE_HZ
 from percept.embeddings.vggish import RATE_HZ as SPEECH_RATE_HZ
 from percept.schema import Array64
@@ -168,24 +168,24 @@ def _banded(spectrum: Tensor, bank: tuple[tuple[int, Tensor], ...]) -> Tensor:
     return torch.cat([spectrum[..., first : first + part.shape[0]] @ part for first, part in bank], dim=-1)
 
 
-@functools.lru_cache(maxsize=16)
+@constant
 def _hann(length: int, device: torch.device) -> Tensor:
     return torch.hann_window(length, periodic=True, dtype=torch.float64, device=device)
 
 
-@functools.lru_cache(maxsize=8)
+@constant
 def _vggish_bank(device: torch.device) -> Tensor:
     bank = mel_triangles(VGGISH_BANDS, VGGISH_LOW_HZ, VGGISH_HIGH_HZ, VGGISH_FFT, "htk")
     return torch.from_numpy(bank).to(device)
 
 
-@functools.lru_cache(maxsize=8)
+@constant
 def _log_mel_bank(bands: int, scale: Scale, device: torch.device) -> Tensor:
     bank = mel_triangles(bands, LOG_MEL_LOW_HZ, LOG_MEL_HIGH_HZ, LOG_MEL_FFT, scale)
     return torch.from_numpy(bank).to(device)
 
 
-@functools.lru_cache(maxsize=8)
+@constant
 def _openl3_bank(bands: int, htk: bool, device: torch.device) -> tuple[tuple[int, Tensor], ...]:
     """Librosa's filter bank with Slaney's area normalisation, 0 to 24 kHz, in groups of neighbouring bands.
 

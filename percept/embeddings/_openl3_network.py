@@ -99,7 +99,7 @@ class OpenL3Embedder(Embedder):
 
     def _maps(self, spectrogram: Tensor) -> Tensor:
         maps = (spectrogram * self.factor + self.offset)[:, None]
-        return maps.to(next(self.network.parameters()).dtype)
+        return maps.to(self.network.dtype)
 
 
 def _features(maps: Tensor) -> Tensor:

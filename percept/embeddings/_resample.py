@@ -26,7 +26,6 @@ Source: J. O. Smith, Digital Audio Resampling, https://ccrma.stanford.edu/~jos/r
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, gcd
@@ -38,6 +37,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from percept.constants import constant
 from percept.schema import Array64
 
 Indices = npt.NDArray[np.integer[Any]]
@@ -142,7 +142,7 @@ def _with_slips(waveform: Tensor, parts: Iterator[Tensor], old: int, new: int) -
         yield part.index_add(1, turns * new, around @ change)
 
 
-@functools.lru_cache(maxsize=16)
+@constant
 def _late(old: int, new: int) -> tuple[Tensor, Tensor]:
     """What a late clock adds to an output: distances from its input sample, and weights."""
     scale = new / old
@@ -172,7 +172,7 @@ class _Plan:
     weights: Tensor
 
 
-@functools.lru_cache(maxsize=16)
+@constant
 def _plan(old: int, new: int, table: Table, device: torch.device) -> _Plan:
     repeats = max(1, GROUP_OUTPUTS // new)
     inputs, outputs = old * repeats, new * repeats

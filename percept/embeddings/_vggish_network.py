@@ -62,7 +62,7 @@ class VGGishEmbedder(Embedder):
             window=WINDOW_SAMPLES,
             hop=HOP_SAMPLES,
             dimension=DIMENSION,
-            layers=(*CONVOLUTIONS.values(), *FULL.values(), "embedding"),
+            layers=(*CONVOLUTIONS.values(), *_full_layers(options), "embedding"),
             resampler=options.resampler,
         )
         self.options = options
@@ -85,8 +85,10 @@ class VGGishEmbedder(Embedder):
         for name, maps in self.network.activations(self._maps(spectrogram)):
             if name != OUTPUT:
                 yield name, maps
+        names = _full_layers(self.options)
         for name, values in self.head.activations(maps):
-            yield name, values
+            if name in names:
+                yield name, values
         yield "embedding", self._output(values)
 
     def embedding(self, spectrogram: Tensor) -> Tensor:
@@ -94,7 +96,7 @@ class VGGishEmbedder(Embedder):
         return self._output(self.head(self.network.infer(self._maps(spectrogram))))
 
     def _maps(self, spectrogram: Tensor) -> Tensor:
-        return spectrogram[:, None].to(next(self.network.parameters()).dtype)
+        return spectrogram[:, None].to(self.network.dtype)
 
     def _output(self, raw: Tensor) -> Tensor:
         output = raw if self.options.output == "raw" else raw.relu()
@@ -124,6 +126,11 @@ class _Head(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         ((_, raw),) = deque(self.activations(maps), maxlen=1)
         return raw
+
+
+def _full_layers(options: VGGish) -> list[str]:
+    """Names of the full layers; the last one is the embedding itself where nothing follows it."""
+    return [name for name in FULL.values() if name != "fc2" or options.output != "raw"]
 
 
 def build(options: VGGish, weights: Weights) -> VGGishEmbedder:

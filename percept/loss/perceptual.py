@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from percept import embeddings, weights
-from percept.embeddings import Embedder
+from percept.embeddings._embedder import parts
 from percept.loss.distances import DISTANCES
-from percept.loss.terms import Loss, Reduction
+from percept.loss.terms import Loss, Reduction, monaural
 from percept.records import Weights
 from percept.registry import nearest
 from percept.schema import PerceptError
+
+if TYPE_CHECKING:
+    from percept.embeddings import Embedder
 
 LAST = "embedding"
 RATE_HZ = 16000
@@ -45,15 +48,15 @@ class PerceptualLoss(Loss):
         embedding: name with options: "openl3", "vggish", "cdpam", "logmel", "openl3:hop=0.5,mel128". A hop as long as
             the window costs a tenth of OpenL3's usual one.
         distance: "l1", "l2", "cosine" or "frechet".
-        layers: "last": the embedding. "all": every layer, weighted equally. Names of layers, see `layer_names`; or
-            names with weights: ``{"conv2": 1.0, "embedding": 0.5}``. The loss is the sum of weight times distance; a
-            list's weights are equal and sum to 1.
+        layers: "last": the embedding. "all": every layer. Names of layers, see `layer_names`; or names with weights:
+            ``{"conv2": 1.0, "embedding": 0.5}``. The loss is the sum of weight times distance; weights that are not
+            given are equal and sum to 1. Layers have units of their own: see `by_layer` for what each contributes.
         weights: the network's: "pretrained" insists on them, "untrained" is the random control, "auto" falls back to it
             with a warning; or what `percept.weights.resolve` gives.
         reduction: "mean" or "sum" over the batch, or "none": ``[B]``.
         rate: of the waveforms, in Hz. Nothing in a waveform tells it: a wrong one is heard as another speed.
         checkpointing: keep no activations for the gradient and compute them again, a few windows at a time: memory
-            stays at that of a few windows, and the forward pass of the degraded waveform runs twice.
+            hardly grows with clip and batch, and the forward pass runs twice.
 
     Shape:
         Two times ``[B, T]`` or ``[B, C, T]`` to a number, or to ``[B]``.
@@ -77,14 +80,15 @@ class PerceptualLoss(Loss):
         super().__init__(reduction)
         if distance not in DISTANCES:
             raise PerceptError(f"there is no distance called '{distance}'{nearest(distance, DISTANCES)}")
-        if rate <= 0:
-            raise PerceptError(f"the rate is a positive number of samples a second, not {rate}")
+        if rate <= 0 or rate != int(rate):
+            raise PerceptError(f"the rate is a positive whole number of samples a second, not {rate}")
         embedder, self.trained = _built(embedding, weights)
         if not embedder.differentiable:
             raise PerceptError(f"'{embedding}' rounds its output, so it has no gradient; choose its output 'raw'")
-        self.embedding, self.distance, self.rate, self.checkpointing = embedding, distance, rate, checkpointing
+        self.embedding, self.distance, self.rate, self.checkpointing = embedding, distance, int(rate), checkpointing
         self.layers = _weighted(layers, embedder)
         self.network = _Frozen(embedder)
+        self.eval()
 
     @property
     def embedder(self) -> Embedder:
@@ -98,24 +102,26 @@ class PerceptualLoss(Loss):
 
     def rows(self, reference: Tensor, degraded: Tensor) -> Tensor:
         """The loss of each pair, ``[B]``."""
-        distances = self.by_layer(reference, degraded)
+        distances = self._distances(reference, degraded)
         total = torch.stack([weight * distances[name] for name, weight in self.layers.items()]).sum(dim=0)
         return total.to(torch.promote_types(degraded.dtype, torch.float32))
 
     def by_layer(self, reference: Tensor, degraded: Tensor) -> dict[str, Tensor]:
-        """The distance at each chosen layer, without its weight: two times ``[B, T]`` to float64 ``[B]`` each."""
-        ours, theirs = (self.embedder.windows(waveform, self.rate) for waveform in (reference, degraded))
-        count, frames = ours.shape[:2]
-        parts = []
-        chunk = self.embedder.chunk
-        for pair in zip(*(torch.split(w.flatten(0, 1), chunk) for w in (ours, theirs)), strict=True):
+        """The distance at each chosen layer, without its weight: waveforms as in `forward` to float64 ``[B]`` each."""
+        return self._distances(*monaural(reference, degraded))
+
+    def _distances(self, reference: Tensor, degraded: Tensor) -> dict[str, Tensor]:
+        embedder = self.embedder
+        ours, theirs = (embedder.windows(waveform, self.rate) for waveform in (reference, degraded))
+        found = []
+        for pair in zip(parts(ours, embedder.chunk), parts(theirs, embedder.chunk), strict=True):
             if self.checkpointing and torch.is_grad_enabled():
-                parts.append(checkpoint(self._kept, *pair, use_reentrant=False))
+                found.append(checkpoint(self._kept, *pair, use_reentrant=False))
             else:
-                parts.append(self._kept(*pair))
+                found.append(self._kept(*pair))
         clip = DISTANCES[self.distance].clip
-        layers = zip(self.layers, *parts, strict=True)
-        return {name: clip(torch.cat(kept).reshape(count, frames, -1)).double() for name, *kept in layers}
+        layers = zip(self.layers, *found, strict=True)
+        return {name: clip(torch.cat(kept).reshape(*ours.shape[:2], -1)).double() for name, *kept in layers}
 
     def _kept(self, reference: Tensor, degraded: Tensor) -> list[Tensor]:
         """What the distance keeps of some windows ``[N, window]``, for each layer in turn ``[N, K]``."""
@@ -125,6 +131,8 @@ class PerceptualLoss(Loss):
         for (name, ours), (_, theirs) in zip(*layers, strict=True):
             if name in self.layers:
                 kept[name] = keep(_single(ours), _single(theirs))
+            if len(kept) == len(self.layers):  # what comes after the last chosen layer is not computed
+                break
         return [kept[name] for name in self.layers]
 
     def train(self, mode: bool = True) -> Self:
@@ -135,7 +143,8 @@ class PerceptualLoss(Loss):
         """What was chosen."""
         layers = ", ".join(f"{name}: {weight:g}" for name, weight in self.layers.items())
         control = "" if self.trained else ", untrained control"
-        return f"'{self.embedding}', '{self.distance}', layers={{{layers}}}, rate={self.rate}{control}"
+        options = f"rate={self.rate}, reduction='{self.reduction}', checkpointing={self.checkpointing}"
+        return f"'{self.embedding}', '{self.distance}', layers={{{layers}}}, {options}{control}"
 
 
 class _Frozen(nn.Module):
@@ -155,6 +164,7 @@ class _Frozen(nn.Module):
         return {} if destination is None else destination
 
     def _load_from_state_dict(self, state_dict: State, prefix: str, *rest: Any) -> None:
+        # The hook that follows is told all keys that are missing anywhere, but not where this module stands.
         self._prefix = prefix
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
@@ -189,7 +199,8 @@ def _weighted(layers: Layers, embedder: Embedder) -> dict[str, float]:
     found = dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, 1 / max(len(set(layers)), 1))
     for name in found:
         if name not in embedder.layer_names:
-            raise PerceptError(f"{embedder.title} has no layer '{name}'{nearest(name, embedder.layer_names)}")
+            known = ("last", "all", *embedder.layer_names)
+            raise PerceptError(f"{embedder.title} has no layer '{name}'{nearest(name, known)}")
     if not found:
         raise PerceptError(f"no layer was chosen; {embedder.title} has {', '.join(embedder.layer_names)}")
     return {name: float(weight) for name, weight in found.items()}

@@ -1,6 +1,6 @@
 """What losses share: checked waveforms, reduction over the batch, and weighted sums with a way to balance them.
 
-Contents: `Loss`, `WeightedSum`.
+Contents: `Loss`, `WeightedSum`, `monaural`.
 """
 
 from __future__ import annotations
@@ -59,15 +59,23 @@ class Loss(nn.Module):
             Unscorable: shapes that differ, or waveforms too short for the loss.
             PerceptError: waveforms of other dimensions, or of whole numbers.
         """
-        values = self.rows(*_monaural(reference, degraded))
+        values = self.rows(*monaural(reference, degraded))
         if self.reduction == "none":
             return values
         return values.sum() if self.reduction == "sum" else values.mean()
 
-    def __add__(self, other: Loss) -> WeightedSum:
+    def __add__(self, other: object) -> WeightedSum:
+        if not isinstance(other, Loss):
+            return NotImplemented
         return WeightedSum([*_terms(self), *_terms(other)])
 
+    def __radd__(self, other: object) -> Loss:
+        # sum([...]) begins with 0.
+        return self if other == 0 else NotImplemented
+
     def __mul__(self, factor: float) -> WeightedSum:
+        if not isinstance(factor, int | float):
+            return NotImplemented
         return WeightedSum([(term, weight * factor) for term, weight in _terms(self)])
 
     __rmul__ = __mul__
@@ -125,7 +133,7 @@ class WeightedSum(Loss):
         for term, share in zip(self.losses, wanted, strict=True):
             waveform = degraded.detach().clone().requires_grad_()
             with torch.enable_grad():
-                (slope,) = torch.autograd.grad(term.rows(*_monaural(reference.detach(), waveform)).sum(), waveform)
+                (slope,) = torch.autograd.grad(term.rows(*monaural(reference.detach(), waveform)).sum(), waveform)
             norm = float(slope.flatten(1).norm(dim=1).mean())
             if not norm > SILENT:
                 raise PerceptError(f"{type(term).__name__} has no gradient on these waveforms: are they identical?")
@@ -141,7 +149,11 @@ def _terms(loss: Loss) -> list[tuple[Loss, float]]:
     return list(zip(loss.losses, loss.weights, strict=True)) if isinstance(loss, WeightedSum) else [(loss, 1.0)]
 
 
-def _monaural(reference: Tensor, degraded: Tensor) -> tuple[Tensor, Tensor]:
+def _kind(waveform: Tensor) -> str:
+    return str(waveform.dtype).removeprefix("torch.")
+
+
+def monaural(reference: Tensor, degraded: Tensor) -> tuple[Tensor, Tensor]:
     """Both as ``[B, T]``, float32 or wider, the mean over their channels."""
     if reference.shape != degraded.shape:
         raise Unscorable(
@@ -150,7 +162,7 @@ def _monaural(reference: Tensor, degraded: Tensor) -> tuple[Tensor, Tensor]:
     if reference.ndim not in (2, 3) or not (reference.is_floating_point() and degraded.is_floating_point()):
         raise PerceptError(
             "waveforms are [B, T] or [B, C, T] of floats, full scale 1; these are "
-            f"{str(degraded.dtype).removeprefix('torch.')} {list(reference.shape)}"
+            f"{_kind(reference)} and {_kind(degraded)} {list(reference.shape)}"
         )
-    ours, theirs = (w.mean(dim=1) if w.ndim == 3 else w for w in (reference, degraded))
-    return tuple(w.to(torch.promote_types(w.dtype, torch.float32)) for w in (ours, theirs))  # type: ignore[return-value]
+    ours, theirs = (w.to(torch.promote_types(w.dtype, torch.float32)) for w in (reference, degraded))
+    return (ours.mean(dim=1), theirs.mean(dim=1)) if ours.ndim == 3 else (ours, theirs)

@@ -73,7 +73,8 @@ def frechet(reference: Frames, degraded: Frames, baseline: Array64) -> float:
 def _root(frames: Frames, mean: Array64) -> Array64:
     """A matrix ``[≤ D, D]`` whose product with itself, transposed first, is the covariance of frames ``[F, D]``."""
     root = np.empty((0, frames.shape[1]))
-    for part in dsp.blocks(len(frames), max(1, dsp.BLOCK // frames.shape[1])):
+    # Fewer rows than the triangle has would be factored again and again with it.
+    for part in dsp.blocks(len(frames), max(frames.shape[1], dsp.BLOCK // frames.shape[1])):
         root = np.asarray(np.linalg.qr(np.concatenate([root, frames[part] - mean]), mode="r"))
     return root / math.sqrt(max(len(frames) - 1, 1))
 
