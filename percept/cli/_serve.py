@@ -19,6 +19,8 @@ from urllib.parse import quote
 from percept.runner import say
 
 HOST = "127.0.0.1"
+PORT = 8765
+"""Taken where it is free: a browser keeps ratings by address, so the address should be the same next time."""
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -57,7 +59,11 @@ def server(page: Path, sounds: Iterable[Path], port: int = 0) -> tuple[Threading
 
 def serve(page: Path, sounds: Iterable[Path]) -> None:
     """Show the page until Ctrl-C."""
-    made, address = server(page, sounds)
+    sounds = list(sounds)
+    try:
+        made, address = server(page, sounds, PORT)
+    except OSError:
+        made, address = server(page, sounds)
     say(f"{address} (Ctrl-C ends)")
     with made:
         try:

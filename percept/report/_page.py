@@ -16,7 +16,7 @@ from percept.schema import Pair
 from percept.study import Study
 
 ASSETS = Path(__file__).parent / "page"
-SCRIPTS = ("core.js", "player.js", "explore.js", "table.js", "blind.js")
+SCRIPTS = ("core.js", "voices.js", "player.js", "explore.js", "table.js", "blind.js")
 
 
 def page(
@@ -43,18 +43,15 @@ def page(
     import jinja2
     from plotly.offline import get_plotlyjs
 
-    code = len(get_plotlyjs()) / _page_audio.MEGABYTE
-    sounds, remarks = _page_audio.collect(pairs, place, audio, budget_mb - code)
+    tables = _page_data.tables(study, pairs, place)
+    code = get_plotlyjs()
+    taken = len(code) + len(json.dumps(tables)) + len(json.dumps(run, default=str))
+    sounds, remarks = _page_audio.collect(pairs, place, audio, budget_mb, taken)
     shown, more = _page_data.leading(study)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
-    listed = [
-        {"clip": s.clip, "condition": s.condition, "link": s.link, "embedded": bool(s.content), **s.facts}
-        for s in sounds
-    ]
-    data = {**_page_data.tables(study, pairs, place), "sounds": listed}
     return environment.get_template("template.html").render(
         title=_title(study),
         study=study,
@@ -65,11 +62,12 @@ def page(
         remarks=remarks,
         facts=dict(study.facts),
         run=json.dumps(run, indent=2, default=str),
-        data=data,
+        data={**tables, "sounds": [sound.listed() for sound in sounds]},
+        audio=audio,
         contents=[sound.content for sound in sounds],
         style=(ASSETS / "style.css").read_text(encoding="utf-8"),
         scripts=[(ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS],
-        plotly=get_plotlyjs(),
+        plotly=code,
         # A script in a page ends at the first such tag, wherever it stands.
         safe=lambda text: text.replace("</script", "<\\/script"),
     )
@@ -77,4 +75,5 @@ def page(
 
 def _title(study: Study) -> str:
     titles = [study.measure(name).title for name in study.targets]
-    return f"Which measure follows {' and '.join(titles)}?" if titles else "What do the measures say?"
+    last = " or ".join([", ".join(titles[:-1]), titles[-1]] if titles[1:] else titles)
+    return f"Which measure follows {last}?" if titles else "What do the measures say?"

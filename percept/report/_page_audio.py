@@ -26,6 +26,8 @@ REFERENCE = "reference"
 MEGABYTE = 1_000_000
 PICTURES_ONLY_UP_TO = 600
 """Sounds; of more, a page of linked sounds has no pictures."""
+LONGEST_S = 900.0
+"""Longer sounds are neither embedded nor pictured: to read them whole would take much memory."""
 
 
 @dataclass
@@ -37,7 +39,7 @@ class Sound:
         condition: "reference" or the version's name.
         content: base64 of a FLAC file; empty where it is not embedded.
         link: path relative to the page; empty where there is none.
-        facts: seconds, loudness in LUFS (None: too short or silent), outline and picture.
+        facts: seconds, samples per second, loudness in LUFS (None: too short or silent), outline and picture.
     """
 
     clip: str
@@ -46,53 +48,101 @@ class Sound:
     link: str
     facts: dict[str, Any]
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes on the page."""
+        return len(self.content) + len(self.facts["picture"]) + len(self.facts["outline"])
+
     def listed(self) -> dict[str, Any]:
         """All but the content, as JSON values."""
         names = {"clip": self.clip, "condition": self.condition, "link": self.link, "embedded": bool(self.content)}
         return {**names, **self.facts}
 
 
-def collect(pairs: Sequence[Pair], page: Path, mode: Mode, budget_mb: float) -> tuple[list[Sound], list[str]]:
+def collect(
+    pairs: Sequence[Pair], page: Path, mode: Mode, budget_mb: float, taken: int = 0
+) -> tuple[list[Sound], list[str]]:
     """The sounds of all pairs, and remarks about what is missing.
 
     Every clip's reference comes before its versions, and clips take turns, so that what a budget leaves out is spread.
+    A version whose reference is left out is left out too: there is nothing to switch to.
 
     Args:
         pairs: what the study is about.
         page: the page's own path.
         mode: "embed", "link" (refer to the files) or "none".
-        budget_mb: most megabytes that embedded sounds and pictures take.
+        budget_mb: most megabytes that the page may take.
+        taken: bytes of it that are spent already.
     """
     if mode == "none":
         return [], ["The page was made without sounds (--report-audio none)."]
     wanted = _in_turns(pairs)
-    sounds: list[Sound] = []
-    unread: list[str] = []
-    left = budget_mb * MEGABYTE
-    left_out = 0
-    tops: dict[str, float] = {}
+    gathered = _Gathered(page, mode, budget_mb * MEGABYTE - taken, pictured=len(wanted) <= PICTURES_ONLY_UP_TO)
     for clip, condition, path in wanted:
-        if mode == "embed" and left <= 0:
-            left_out += 1
-            continue
+        gathered.add(clip, condition, path)
+    return gathered.sounds, gathered.remarks(len(wanted), budget_mb)
+
+
+class _Gathered:
+    """Sounds that fit into a budget of bytes, and what became of the others."""
+
+    def __init__(self, page: Path, mode: Mode, left: float, *, pictured: bool) -> None:
+        self.page, self.mode, self.left, self.pictured = page, mode, left, pictured
+        self.sounds: list[Sound] = []
+        self.unread: list[str] = []
+        self.left_out = 0
+        self.bare = 0
+        self.tops: dict[str, float] = {}
+        self.references: set[str] = set()
+        self.too_long = LONGEST_S
+        """Seconds; sounds of this length and more are not even read. Falls to that of the shortest that did not fit."""
+
+    def add(self, clip: str, condition: str, path: Path) -> None:
+        """Take this sound, if it can be read and fits."""
         try:
-            sound = _sound(clip, condition, path, page, mode, tops, len(wanted) <= PICTURES_ONLY_UP_TO)
+            header = media.header(path)
+            seconds = header.frames / header.rate
+            heard = condition == REFERENCE or clip in self.references
+            if self.mode == "embed" and (seconds >= self.too_long or not heard):
+                self.left_out += 1
+                return
+            drawn = self.mode == "embed" or (self.pictured and self.left > 0 and seconds < self.too_long)
+            sound = _sound(clip, condition, path, self.page, self.mode, self.tops) if drawn else None
         except Unreadable as error:
-            unread.append(f"{clip}, {condition}: {error}")
-            continue
-        size = len(sound.content) + len(sound.facts["picture"])
-        if mode == "embed" and size > left:
-            left_out += 1
-            continue
-        left -= size
-        sounds.append(sound)
-    remarks = [f"{len(unread)} sounds could not be read, the first: {unread[0]}"] if unread else []
-    if left_out:
-        remarks.append(
-            f"{left_out} of {len(wanted)} sounds are left out: the budget of {budget_mb:g} MB is spent. "
-            "--report-budget raises it; --report-audio link refers to the files instead."
-        )
-    return sounds, remarks
+            self.unread.append(f"{clip}, {condition}: {error}")
+            return
+        size = sound.size if sound else 0
+        if self.mode == "embed" and size > self.left:
+            self.left_out += 1
+            self.too_long = seconds
+            return
+        if sound is None or size > self.left:
+            self.bare += 1
+            facts = {"seconds": seconds, "rate": header.rate, "lufs": None, "outline": "", "picture": ""}
+            sound = Sound(clip, condition, "", relative(path, self.page), facts)
+        self.left -= sound.size
+        self.references |= {clip} if condition == REFERENCE else set()
+        self.sounds.append(sound)
+
+    def remarks(self, wanted: int, budget_mb: float) -> list[str]:
+        """What is missing, and why."""
+        told = []
+        if self.unread:
+            told.append(f"{len(self.unread)} sounds could not be read, the first: {self.unread[0]}")
+        minutes = LONGEST_S / 60
+        if self.left_out:
+            told.append(
+                f"{self.left_out} of {wanted} sounds are left out: the page's budget of {budget_mb:g} MB is spent, or "
+                f"they are longer than {minutes:g} minutes. --report-budget raises the budget; --report-audio link "
+                "refers to the files instead."
+            )
+        if self.bare:
+            told.append(
+                f"{self.bare} of {wanted} linked sounds have no spectrogram and no level matching: they are many (more "
+                f"than {PICTURES_ONLY_UP_TO}), longer than {minutes:g} minutes, or beyond the page's budget of "
+                f"{budget_mb:g} MB."
+            )
+        return told
 
 
 def _in_turns(pairs: Sequence[Pair]) -> list[tuple[str, str, Path]]:
@@ -111,17 +161,14 @@ def _in_turns(pairs: Sequence[Pair]) -> list[tuple[str, str, Path]]:
 
 
 def _sound(  # noqa: PLR0917 -- all of it is needed for each
-    clip: str, condition: str, path: Path, page: Path, mode: Mode, tops: dict[str, float], pictured: bool
+    clip: str, condition: str, path: Path, page: Path, mode: Mode, tops: dict[str, float]
 ) -> Sound:
-    if mode == "link" and not pictured:
-        header = media.header(path)
-        facts: dict[str, Any] = {"seconds": header.frames / header.rate, "lufs": None, "outline": "", "picture": ""}
-        return Sound(clip, condition, "", relative(path, page), facts)
     heard = media.read_mono(path)
     picture, tops[clip] = spectrogram(heard.samples, heard.rate, tops.get(clip))
     level = loudness(Clip(heard.samples[None], heard.rate))
     facts = {
         "seconds": heard.seconds,
+        "rate": heard.rate,
         "lufs": round(level, 2) if level is not None and math.isfinite(level) else None,
         "outline": outline(heard.samples),
         "picture": picture,

@@ -31,6 +31,7 @@ def tables(study: Study, pairs: Sequence[Pair], page: Path) -> dict[str, Any]:
             }
             for m in study.measures
         ],
+        "targets": list(study.targets),
         "families": {
             name: {"title": family_title(study, name), "unit": record.unit if record else "",
                    "harsher": record.harsher if record else "higher"}
@@ -59,12 +60,18 @@ def _rows(study: Study, pairs: Sequence[Pair], page: Path) -> list[dict[str, Any
                 "kind": study.kinds.get(clip, ""), "bits": study.bits_per_second.get((clip, condition)),
                 "reference": relative(pair.reference, page) if pair and pair.reference else "",
                 "degraded": relative(pair.degraded, page) if pair and pair.degraded else "",
+                "embeddings": _embedded(pair, page) if pair else {},
                 "values": [None] * len(place), "reasons": {},
             }  # fmt: skip
         row["values"][place[measure]] = _finite(value)
         if status != "ok" or reason:
             row["reasons"][place[measure]] = reason or status
     return list(found.values())
+
+
+def _embedded(pair: Pair, page: Path) -> dict[str, list[str]]:
+    """The pair's embeddings as the columns of a pairs file name them."""
+    return {prefix: [relative(path, page) for path in paths] for prefix, paths in pair.embeddings.items()}
 
 
 def _correlations(study: Study) -> list[dict[str, Any]]:

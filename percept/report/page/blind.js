@@ -3,13 +3,26 @@
 // and a low anchor among them. Ratings stay in the browser's own store until they are downloaded or forgotten.
 (() => {
   const { find, make, study, audio } = percept;
-  const STORE = "percept-ratings", ANCHOR_HZ = 3500, ANCHOR = "anchor 3.5 kHz", HIDDEN = "hidden reference";
-  const blind = percept.blind = { trial: null };
+  const STORE = `percept-ratings ${location.pathname}`, ANCHOR = "anchor 3.5 kHz", HIDDEN = "hidden reference";
+  const WORDS = ["bad", "poor", "fair", "good", "excellent"];
+  // Quantiles 0.975 of Student's t for 1 to 30 degrees of freedom; beyond, 1.96 + 2.4 / n is closer than 0.002.
+  const STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
+    2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042];
+  const blind = percept.blind = { trial: null, plan: [], at: 0, memory: [] };
   const clips = [...new Set(study.sounds.filter((sound) => sound.condition === "reference").map((sound) => sound.clip))];
-  const read = () => { try { return JSON.parse(localStorage.getItem(STORE)) || []; } catch { return blind.memory || []; } };
-  const write = (ratings) => { blind.memory = ratings; try { localStorage.setItem(STORE, JSON.stringify(ratings)); } catch { say("This browser keeps nothing for this page: download before you leave."); } };
   const say = (text) => { find("blind-state").textContent = text; };
-  const counted = () => { const number = read().length; find("export").disabled = !number; return `${number} ratings are kept in this browser.`; };
+  const read = () => { try { return JSON.parse(localStorage.getItem(STORE)) || []; } catch { return blind.memory; } };
+  const write = (ratings) => {
+    blind.memory = ratings;
+    try { localStorage.setItem(STORE, JSON.stringify(ratings)); } catch { percept.trouble("This browser keeps nothing for this page: download the ratings before you leave."); }
+  };
+  // Only those of clips and versions that the page still has: it may have been made anew since.
+  const ours = () => read().filter(({ clip, condition }) => clips.includes(clip) && (condition === HIDDEN || condition === ANCHOR || percept.row(clip, condition)));
+  const counted = () => {
+    const number = ours().length;
+    for (const id of ["export", "export-single", "forget"]) find(id).disabled = !number;
+    return number === 1 ? "1 rating is kept in this browser." : `${number} ratings are kept in this browser.`;
+  };
   const shuffled = (list) => {
     const found = [...list];
     for (let i = found.length - 1; i > 0; i -= 1) {
@@ -18,95 +31,141 @@
     }
     return found;
   };
-  // Windows of versions of one clip; each has the hidden reference and the anchor.
+  // Parts of versions of one clip; each has the hidden reference and the anchor.
   const planned = () => shuffled(clips).flatMap((clip) => {
     const own = shuffled(study.sounds.filter((sound) => sound.clip === clip && sound.condition !== "reference").map((sound) => sound.condition));
-    const size = Math.max(1, Math.min(12, Number(find("at-once").value) || 6)), parts = [];
-    for (let i = 0; i < own.length; i += size) parts.push({ clip, conditions: shuffled([...own.slice(i, i + size), HIDDEN, ANCHOR]) });
-    return parts;
+    const size = Math.max(1, Math.min(12, Number(find("at-once").value) || 6)), number = Math.ceil(own.length / size);
+    return Array.from({ length: number }, (_, part) => ({ clip, conditions: shuffled([...own.filter((_, i) => i % number === part), HIDDEN, ANCHOR]) }));
   });
-  const anchored = async (buffer) => {
-    const offline = new OfflineAudioContext(1, buffer.length, buffer.sampleRate);
-    const source = new AudioBufferSourceNode(offline, { buffer });
-    let last = source;
-    for (let i = 0; i < 4; i += 1) { const filter = new BiquadFilterNode(offline, { type: "lowpass", frequency: ANCHOR_HZ, Q: 0 }); last.connect(filter); last = filter; }
-    last.connect(offline.destination);
-    source.start();
-    return offline.startRendering();
+  // BS.1534-3 asks of the low anchor: flat to 3.5 kHz, 25 dB less at 4 kHz, 50 dB at 4.5 kHz. A sinc under a Kaiser
+  // window (beta 5.65 is 60 dB, and 500 Hz wide from the last flat to the first stopped frequency) does more.
+  const bessel = (x) => { let sum = 1, term = 1; for (let k = 1; k < 40; k += 1) { term *= (x / (2 * k)) ** 2; sum += term; } return sum; };
+  blind.lowpass = (rate) => {
+    const half = Math.ceil(1.82 * rate / 500), centre = 3750 / rate;
+    return Float32Array.from({ length: 2 * half + 1 }, (_, place) => {
+      const t = place - half, sinc = t ? Math.sin(2 * Math.PI * centre * t) / (Math.PI * t) : 2 * centre;
+      return sinc * bessel(5.65 * Math.sqrt(1 - (t / half) ** 2)) / bessel(5.65);
+    });
   };
+  const anchored = async (buffer) => {
+    const taps = blind.lowpass(buffer.sampleRate), delay = (taps.length - 1) / 2;
+    const offline = new OfflineAudioContext(1, buffer.length + delay, buffer.sampleRate);
+    const response = new AudioBuffer({ length: taps.length, sampleRate: buffer.sampleRate });
+    response.copyToChannel(taps, 0);
+    const source = new AudioBufferSourceNode(offline, { buffer });
+    source.connect(new ConvolverNode(offline, { buffer: response, disableNormalization: true })).connect(offline.destination);
+    source.start();
+    const late = (await offline.startRendering()).getChannelData(0);
+    const found = new AudioBuffer({ length: buffer.length, sampleRate: buffer.sampleRate });
+    found.copyToChannel(late.subarray(delay), 0);
+    return found;
+  };
+  blind.anchored = anchored;
+
   let voice = null, begun = 0;
-  const silence = () => { if (voice) { voice.stop(); voice = null; } };
-  const hear = (buffer) => {
+  const playing = (number) => { for (const button of find("trial").querySelectorAll("button[data-number]")) button.setAttribute("aria-pressed", button.dataset.number === String(number)); };
+  const silence = () => { if (voice) voice.stop(); voice = null; playing(null); };
+  const hear = (number) => {
+    const buffer = blind.trial.buffers[number];
+    if (!buffer) return;
     const context = audio.ready(), at = voice ? (context.currentTime - begun) % buffer.duration : 0;
-    silence();
-    voice = new AudioBufferSourceNode(context, { buffer, loop: true });
-    voice.connect(context.destination);
-    voice.start(context.currentTime, at);
+    if (voice) voice.stop();
+    voice = percept.sampled(buffer, { when: context.currentTime, at, loop: true, from: 0, to: buffer.duration });
+    voice.set(1);
     begun = context.currentTime - at;
+    playing(number);
+  };
+  const playButton = (number, text) => {
+    const button = make("button", text, { type: "button", "data-number": number, "aria-pressed": false });
+    button.addEventListener("click", () => hear(number));
+    return button;
+  };
+  const rated = (_, place) => {
+    const line = make("div", "", { class: "trial-row" }), number = place + 1;
+    const slider = make("input", "", { type: "range", min: 0, max: 100, value: 50, "aria-label": `Rating of version ${number}, 0 bad to 100 like the reference` });
+    const told = make("output", "–");
+    const moved = () => { slider.dataset.moved = "yes"; told.textContent = slider.value; };
+    for (const kind of ["input", "pointerup"]) slider.addEventListener(kind, moved);
+    slider.addEventListener("keydown", (event) => { if (event.key === "Enter") moved(); });
+    line.append(playButton(number, `Play ${number}`), slider, told);
+    return { line, slider };
+  };
+  const scale = () => {
+    const line = make("div", "", { class: "trial-row scale", "aria-hidden": true }), words = make("div");
+    words.append(...WORDS.map((word) => make("span", word)));
+    line.append(make("span"), words, make("span"));
+    return line;
   };
   const show = async () => {
     silence();
-    const trial = blind.trial = blind.plan[blind.at];
-    if (!trial) { find("trial").hidden = true; find("trial").replaceChildren(); return say(`Done. ${counted()} Download them and save the file beside this page.`); }
-    const reference = await audio.buffer(percept.sound(trial.clip, "reference"));
-    const anchor = await anchored(reference);
-    const buffers = await Promise.all(trial.conditions.map((name) => name === HIDDEN ? reference : name === ANCHOR ? anchor : audio.buffer(percept.sound(trial.clip, name))));
-    const panel = find("trial");
-    panel.hidden = false;
-    panel.replaceChildren(make("h3", `Part ${blind.at + 1} of ${blind.plan.length}`), make("p", "Keys: 0 the reference, 1 to 9 a version, arrows move a slider, Esc silence.", { class: "hint" }));
-    const open = make("button", "Play the reference", { type: "button", id: "open-reference" });
-    open.addEventListener("click", () => hear(reference));
-    panel.append(open);
-    trial.sliders = trial.conditions.map((_, number) => {
-      const line = make("div", "", { class: "trial-row" });
-      const play = make("button", `Play ${number + 1}`, { type: "button" });
-      play.addEventListener("click", () => hear(buffers[number]));
-      const slider = make("input", "", { type: "range", min: 0, max: 100, value: 50, "aria-label": `Rating of version ${number + 1}, 0 bad to 100 like the reference` });
-      const told = make("output", "–");
-      slider.addEventListener("input", () => { slider.dataset.moved = "yes"; told.textContent = slider.value; });
-      line.append(play, slider, told);
-      panel.append(line);
-      return slider;
-    });
-    trial.play = (number) => number < 0 ? hear(reference) : buffers[number] && hear(buffers[number]);
+    const panel = find("trial"), trial = blind.plan[blind.at];
+    blind.trial = null;
+    panel.hidden = !trial;
+    panel.replaceChildren();
+    if (!trial) return say(`Done. ${counted()} Download them and save the file beside this page.`);
+    const sounds = trial.conditions.map((name) => percept.sound(trial.clip, name === HIDDEN || name === ANCHOR ? "reference" : name));
+    if (sounds.some(percept.needsFiles)) { panel.hidden = true; return say("Linked sounds can be compared blindly only with --serve: start analyze_results.py with it, and open the address that it prints."); }
+    let buffers;
+    try { buffers = await Promise.all(trial.conditions.map(async (name, place) => { const buffer = await audio.buffer(sounds[place]); return name === ANCHOR ? anchored(buffer) : buffer; })); }
+    catch (error) { panel.hidden = true; return say(`A sound cannot be played: ${error.message}`); }
+    trial.buffers = [await audio.buffer(percept.sound(trial.clip, "reference")), ...buffers];
+    const rows = trial.conditions.map(rated);
+    trial.sliders = rows.map((row) => row.slider);
     const next = make("button", blind.at + 1 < blind.plan.length ? "Next" : "Finish", { type: "button", id: "next-trial" });
     next.addEventListener("click", finish);
-    panel.append(next);
-    open.focus();
+    panel.replaceChildren(make("h3", `Part ${blind.at + 1} of ${blind.plan.length}`),
+      make("p", "Keys: 0 the reference, 1 to 9 a version, arrows move a slider, Enter keeps it at 50, Esc silence.", { class: "hint" }),
+      playButton(0, "Play the reference"), scale(), ...rows.map((row) => row.line), next);
+    blind.trial = trial;
+    panel.querySelector("button").focus();
     say(counted());
   };
   const finish = () => {
     const { clip, conditions, sliders } = blind.trial;
-    if (sliders.some((slider) => !slider.dataset.moved)) { say("Rate every version first: each slider has to be moved once, also to stay at 50."); return; }
+    if (sliders.some((slider) => !slider.dataset.moved)) return say("Rate every version first: move each slider once, or press Enter on it to keep it at 50.");
     const rater = find("rater").value.trim(), when = new Date().toISOString();
     write([...read(), ...conditions.map((condition, place) => ({ rater, clip, condition, rating: Number(sliders[place].value), when }))]);
     blind.at += 1;
-    show();
+    return show();
   };
-  // One line a clip and version, as --pairs wants it: the mean over raters, and the half width of its interval.
+
+  // One line a clip and version, as --pairs wants it: the mean over raters (of whose own ratings the mean is taken
+  // first), and the half width of its 95 % interval.
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const opinion = (ratings) => {
+    const own = new Map();
+    for (const { rater, rating } of ratings) own.set(rater, [...(own.get(rater) || []), rating]);
+    const means = [...own.values()].map(mean), centre = mean(means), free = means.length - 1;
+    if (!free) return [centre, null];
+    const spread = Math.sqrt(means.reduce((sum, value) => sum + (value - centre) ** 2, 0) / free / means.length);
+    return [centre, spread * (STUDENT[free - 1] || 1.96 + 2.4 / free)];
+  };
+  blind.opinion = opinion;
   blind.csv = () => {
     const found = new Map();
-    for (const { clip, condition, rating } of read()) {
-      if (condition === HIDDEN || condition === ANCHOR) continue;
-      const key = `${clip}\n${condition}`;
+    for (const rating of ours()) {
+      if (rating.condition === HIDDEN || rating.condition === ANCHOR) continue;
+      const key = `${rating.clip}\n${rating.condition}`;
       found.set(key, [...(found.get(key) || []), rating]);
     }
+    const prefixes = [...new Set(study.rows.flatMap((row) => Object.keys(row.embeddings)))];
+    const header = ["reference", "degraded", "clip", "condition", "family", "level", "kind", "mos", "mos_ci95"];
     const rows = [...found].map(([key, ratings]) => {
-      const [clip, condition] = key.split("\n"), row = percept.row(clip, condition);
-      const mean = ratings.reduce((sum, value) => sum + value, 0) / ratings.length;
-      const spread = ratings.length > 1 ? 1.96 * Math.sqrt(ratings.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (ratings.length - 1) / ratings.length) : null;
-      return row && [row.reference, row.degraded, clip, condition, row.family, row.level, row.kind, mean, spread];
-    }).filter(Boolean);
-    return percept.csv([["reference", "degraded", "clip", "condition", "family", "level", "kind", "mos", "mos_ci95"], ...rows]);
+      const row = percept.row(...key.split("\n"));
+      const embedded = prefixes.flatMap((prefix) => row.embeddings[prefix] || ["", ""]);
+      return [row.reference, row.degraded, row.clip, row.condition, row.family, row.level, row.kind, ...opinion(ratings), ...embedded];
+    });
+    return percept.csv([[...header, ...prefixes.flatMap((prefix) => [`${prefix}_reference`, `${prefix}_degraded`])], ...rows]);
   };
-  blind.details = () => percept.csv([["rater", "clip", "condition", "rating", "when"], ...read().map((r) => [r.rater, r.clip, r.condition, r.rating, r.when])]);
+  blind.details = () => percept.csv([["rater", "clip", "condition", "rating", "when"], ...ours().map((r) => [r.rater, r.clip, r.condition, r.rating, r.when])]);
   find("begin").disabled = !clips.length;
-  find("begin").addEventListener("click", () => { if (percept.player.play) percept.player.play(false); blind.plan = planned(); blind.at = 0; show(); });
-  find("export").addEventListener("click", () => { percept.save("ratings.csv", blind.csv()); percept.save("ratings_single.csv", blind.details()); });
-  find("forget").addEventListener("click", () => { if (confirm("Forget all ratings kept in this browser?")) { write([]); say(counted()); } });
+  find("begin").addEventListener("click", () => { if (percept.player.play) percept.player.play(false); blind.plan = planned(); blind.at = 0; return show(); });
+  find("export").addEventListener("click", () => percept.save("ratings.csv", blind.csv()));
+  find("export-single").addEventListener("click", () => percept.save("ratings_single.csv", blind.details()));
+  find("forget").addEventListener("click", () => { if (confirm("Forget all ratings of this page's clips?")) { const kept = ours().map((r) => JSON.stringify(r)); write(read().filter((r) => !kept.includes(JSON.stringify(r)))); say(counted()); } });
   document.addEventListener("keydown", (event) => {
-    if (find("trial").hidden || !blind.trial || !blind.trial.play || event.target.id === "rater") return;
-    if (/^[0-9]$/.test(event.key)) { blind.trial.play(Number(event.key) - 1); event.preventDefault(); }
+    if (!blind.trial || event.target.closest("#rater, #filter, #at-once") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (/^[0-9]$/.test(event.key)) { hear(Number(event.key)); event.preventDefault(); }
     if (event.key === "Escape") silence();
   });
   say(clips.length ? counted() : "There are no sounds on this page to rate.");

@@ -14,6 +14,9 @@ percept.fill = (select, entries) => {
 percept.colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 percept.palette = ["#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#56b4e9", "#ca9161", "#8d8d8d", "#ece133", "#fbafe4"];
 percept.show = (value) => value === null ? "" : Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(2) : String(Number(value.toPrecision(4)));
+percept.family = (name) => percept.study.families[name] ? percept.study.families[name].title : name || "other";
+percept.trouble = (text) => { percept.find("trouble").textContent = text; percept.find("trouble").hidden = !text; };
+percept.narrow = matchMedia("(max-width: 700px)");
 percept.label = (measure) => measure.unit ? `${measure.title} [${measure.unit}]` : measure.title;
 percept.save = (name, text) => {
   const link = percept.make("a", "", { download: name, href: URL.createObjectURL(new Blob([text], { type: "text/csv" })) });
@@ -31,19 +34,27 @@ percept.bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.cha
 
 // Sounds as decoded buffers; each is decoded once, and the last few are kept.
 percept.audio = {
-  context: null, kept: new Map(),
+  context: null, output: null, kept: new Map(),
   ready() {
-    if (!this.context) this.context = new AudioContext();
+    if (!this.context) {
+      this.context = new AudioContext();
+      this.output = new GainNode(this.context);
+      this.output.connect(this.context.destination);
+    }
     if (this.context.state === "suspended") this.context.resume();
     return this.context;
   },
   async buffer(sound) {
     if (this.kept.has(sound.index)) return this.kept.get(sound.index);
-    const data = sound.embedded ? percept.bytes(percept.find(`sound-${sound.index}`).textContent).buffer
-      : await (await fetch(sound.link)).arrayBuffer();
+    const data = sound.embedded ? percept.bytes(percept.find(`sound-${sound.index}`).textContent).buffer : await this.fetched(sound.link);
     const buffer = await this.ready().decodeAudioData(data);
     this.kept.set(sound.index, buffer);
     if (this.kept.size > 24) this.kept.delete(this.kept.keys().next().value);
     return buffer;
+  },
+  async fetched(link) {
+    const answer = await fetch(link);
+    if (!answer.ok) throw new Error(`${link}: ${answer.status} ${answer.statusText}`);
+    return answer.arrayBuffer();
   },
 };

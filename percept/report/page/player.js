@@ -2,9 +2,8 @@
 // Reference and version play at once, from one clock; A/B turns one down and the other up, so the position is the same.
 (() => {
   const { find, make, study, audio } = percept;
-  const FADE = 0.006;
   const state = { clip: "", condition: "", reference: false, playing: false, loop: false, match: false, at: 0, started: 0, from: 0, to: 1, voices: [] };
-  const player = percept.player = { state, lastSwitch: null };
+  const player = percept.player = { state };
   const clips = [...new Set(study.sounds.filter((sound) => sound.condition === "reference").map((sound) => sound.clip))];
   if (!clips.length) return;
   find("player").hidden = false;
@@ -13,53 +12,50 @@
   const seconds = () => percept.sound(state.clip, "reference").seconds;
   const span = () => [state.from * seconds(), state.to * seconds()];
   player.position = () => {
-    if (!state.playing) return state.at;
+    if (!state.playing || !state.voices.length) return state.at;
+    const told = state.voices[0].now();
+    if (told !== null) return told;
     const passed = state.at + audio.context.currentTime - state.started;
     const [from, to] = span();
     if (!state.loop || passed < to || to <= from) return Math.min(passed, seconds());
     return from + (passed - from) % (to - from);
   };
-  player.gains = () => state.voices.map((voice) => voice.gain.gain.value);
+  player.gains = () => state.voices.map((voice) => voice.level());
 
+  const pair = () => [percept.sound(state.clip, "reference"), percept.sound(state.clip, state.condition)].filter(Boolean);
+  const key = () => pair().map((sound) => sound.index).join();
+  // Levels are matched by lowering the louder of the two, so that nothing clips.
   const level = (sound) => {
-    const reference = percept.sound(state.clip, "reference");
-    if (!state.match || sound.lufs === null || reference.lufs === null) return 1;
-    return Math.min(10 ** ((reference.lufs - sound.lufs) / 20), 10);
+    const both = pair().map(({ lufs }) => lufs);
+    return !state.match || both.includes(null) ? 1 : 10 ** ((Math.min(...both) - sound.lufs) / 20);
   };
   const stop = () => {
-    for (const voice of state.voices) {
-      voice.gain.gain.setTargetAtTime(0, audio.context.currentTime, FADE / 3);
-      voice.source.stop(audio.context.currentTime + 4 * FADE);
-      voice.source.onended = null;
-    }
+    for (const voice of state.voices) voice.stop();
     state.voices = [];
   };
+  const loaded = async (sounds) => {
+    if (sounds.some(percept.needsFiles)) return null;
+    try { return await Promise.all(sounds.map((sound) => audio.buffer(sound))); } catch (error) { percept.trouble(`A sound cannot be played: ${error.message}`); return undefined; }
+  };
   const start = async () => {
-    const context = audio.ready();
-    const pair = [percept.sound(state.clip, "reference"), percept.sound(state.clip, state.condition)];
-    const wanted = pair.map((sound) => sound && sound.index).join();
-    const buffers = await Promise.all(pair.filter(Boolean).map((sound) => audio.buffer(sound)));
-    const now = [percept.sound(state.clip, "reference"), percept.sound(state.clip, state.condition)];
-    if (!state.playing || now.map((sound) => sound && sound.index).join() !== wanted) return;
+    const context = audio.ready(), sounds = pair(), wanted = key();
+    percept.trouble("");
+    const buffers = await loaded(sounds);
+    if (!state.playing || key() !== wanted) return;
     const at = player.position();
     stop();
-    const when = context.currentTime;
+    if (buffers === undefined) { Object.assign(state, { playing: false, at: 0 }); return; }
     state.at = at >= seconds() - 0.01 ? span()[0] : at;
-    state.started = when;
-    state.voices = buffers.map((buffer, index) => {
-      const source = new AudioBufferSourceNode(context, { buffer, loop: state.loop, loopStart: span()[0], loopEnd: span()[1] });
-      const gain = new GainNode(context, { gain: 0 });
-      source.connect(gain).connect(context.destination);
-      source.start(when, state.at);
-      if (index === 0) source.onended = () => { if (state.playing && !state.loop) { state.playing = false; state.at = 0; shown(); } };
-      return { source, gain, sound: pair[index] };
-    });
+    state.started = context.currentTime;
+    const how = { when: state.started, at: state.at, loop: state.loop, from: span()[0], to: span()[1] };
+    state.voices = sounds.map((sound, index) => ({ sound, ...(buffers ? percept.sampled(buffers[index], how) : percept.filed(sound, how)) }));
+    state.voices[0].ended(() => { if (state.playing && !state.loop) { stop(); Object.assign(state, { playing: false, at: 0 }); shown(); } });
     heard();
   };
   const heard = () => {
     for (const [index, voice] of state.voices.entries()) {
       const on = state.voices.length === 1 || (index === 0) === state.reference;
-      voice.gain.gain.setTargetAtTime(on ? level(voice.sound) : 0, audio.context.currentTime, FADE / 3);
+      voice.set(on ? level(voice.sound) : 0);
     }
   };
   player.play = async (on = !state.playing) => {
@@ -69,10 +65,8 @@
     shown();
   };
   player.toggle = () => {
-    const asked = performance.now();
     state.reference = !state.reference;
     heard();
-    player.lastSwitch = { milliseconds: performance.now() - asked, position: player.position() };
     shown();
   };
   player.seek = async (at) => {
@@ -130,7 +124,8 @@
     find("play").textContent = state.playing ? "Pause" : "Play";
     find("play").setAttribute("aria-pressed", state.playing);
     find("ab").setAttribute("aria-pressed", state.reference);
-    find("ab").textContent = state.reference ? "Reference is heard" : "Hear the reference";
+    const told = `${state.clip}: ${state.reference ? "the reference" : state.condition}`;
+    if (find("heard").textContent !== told) find("heard").textContent = told;
     find("loop").setAttribute("aria-pressed", state.loop);
     for (const button of find("versions").children) {
       const on = button.dataset.condition === state.condition;
@@ -149,28 +144,47 @@
     }
     draw();
   };
+  const outlined = (pen, width, half, outline) => {
+    const ends = new Int8Array(percept.bytes(outline).buffer), count = ends.length / 2;
+    pen.fillStyle = "#7db8f0";
+    for (let i = 0; i < count; i += 1) {
+      const top = half / 2 * (1 - ends[2 * i + 1] / 127), bottom = half / 2 * (1 - ends[2 * i] / 127);
+      pen.fillRect(i * width / count, top, Math.max(1, width / count), Math.max(1, bottom - top));
+    }
+  };
+  const told = (pen, text, x, y) => {
+    pen.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+    pen.textBaseline = "top";
+    const width = pen.measureText(text).width + 8 * devicePixelRatio, height = 17 * devicePixelRatio;
+    pen.fillStyle = "rgba(0, 0, 0, .7)"; pen.fillRect(x, y, width, height);
+    pen.fillStyle = "#fff"; pen.fillText(text, x + 4 * devicePixelRatio, y + 3 * devicePixelRatio);
+    return height;
+  };
   const draw = () => {
     const canvas = find("screen"), pen = canvas.getContext("2d");
     const { width, height } = canvas, half = height / 3;
     const seen = percept.sound(state.clip, state.reference ? "reference" : state.condition);
     pen.fillStyle = "#000"; pen.fillRect(0, 0, width, height);
     if (!seen) return;
-    if (picture.complete && picture.naturalWidth) pen.drawImage(picture, 0, half, width, height - half);
-    const ends = new Int8Array(percept.bytes(seen.outline).buffer), count = ends.length / 2;
-    pen.fillStyle = "#7db8f0";
-    for (let i = 0; i < count; i += 1) {
-      const top = half / 2 * (1 - ends[2 * i + 1] / 127), bottom = half / 2 * (1 - ends[2 * i] / 127);
-      pen.fillRect(i * width / count, top, Math.max(1, width / count), Math.max(1, bottom - top));
-    }
+    if (seen.picture && picture.complete && picture.naturalWidth) {
+      pen.drawImage(picture, 0, half, width, height - half);
+      told(pen, `${Number((seen.rate / 2000).toPrecision(3))} kHz`, 0, half);
+      told(pen, "0", 0, height - 17 * devicePixelRatio);
+    } else told(pen, "no picture of this sound", 0, half);
+    outlined(pen, width, half, seen.outline);
     if (state.from > 0 || state.to < 1) {
       pen.fillStyle = "rgba(255, 255, 255, .25)";
       pen.fillRect(state.from * width, 0, (state.to - state.from) * width, height);
     }
     const at = player.position();
-    pen.fillStyle = "#fff"; pen.fillRect(at / seconds() * width - 1, 0, 2, height);
+    pen.fillStyle = "#fff"; pen.fillRect(at / seconds() * width - 1, 0, 2 * devicePixelRatio, height);
     find("time").textContent = `${at.toFixed(2)} s of ${seconds().toFixed(2)} s`;
     if (document.activeElement !== find("seek")) find("seek").value = Math.round(1000 * at / seconds());
   };
+  new ResizeObserver(([{ contentRect: box }]) => {
+    Object.assign(find("screen"), { width: Math.round(box.width * devicePixelRatio), height: Math.round(box.height * devicePixelRatio) });
+    draw();
+  }).observe(find("screen"));
   const tick = () => { if (state.playing) draw(); requestAnimationFrame(tick); };
 
   percept.fill(find("clip"), clips.map((clip) => [clip, clip]));
@@ -178,6 +192,7 @@
   find("play").addEventListener("click", () => player.play());
   find("ab").addEventListener("click", player.toggle);
   find("loop").addEventListener("click", () => player.loop());
+  find("match").disabled = study.sounds.every((sound) => sound.lufs === null);
   find("match").addEventListener("change", (event) => { state.match = event.target.checked; heard(); });
   find("seek").addEventListener("input", (event) => player.seek(event.target.value / 1000 * seconds()));
   const selection = () => {
@@ -205,8 +220,8 @@
     if (next) { player.select(state.clip, next); if (find("versions").contains(document.activeElement)) find("versions").querySelector(`[aria-checked="true"]`).focus(); }
   };
   document.addEventListener("keydown", (event) => {
-    if (event.target.closest("input, select, textarea, [contenteditable], #trial") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const onButton = event.target.closest("button, summary, a");
+    if (!find("keys").checked || event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable], #trial") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const onButton = event.target.closest("button, summary, a, input");
     const keys = {
       x: player.toggle, l: () => player.loop(), ArrowLeft: () => player.seek(player.position() - 0.5), ArrowRight: () => player.seek(player.position() + 0.5),
       ArrowUp: () => step(-1), ArrowDown: () => step(1), " ": onButton ? null : () => player.play(),

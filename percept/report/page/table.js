@@ -1,7 +1,7 @@
 "use strict";
 // All versions as a table: sorted by a column, filtered by words, some lines at a time; what is shown can be taken away.
 (() => {
-  const { find, make, study, show, label, fill } = percept;
+  const { find, make, study, show, label, fill, family } = percept;
   const LINES = 50;
   const state = percept.table = { sort: null, down: false, page: 0 };
   const labels = [["clip", "clip"], ["condition", "condition"], ["family", "degradation"], ["level", "level"]];
@@ -11,7 +11,7 @@
   const cell = (row, key) => typeof key === "number" ? row.values[key] : row[key];
   state.rows = () => {
     const words = find("filter").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const rows = study.rows.filter((row) => { const text = `${row.clip} ${row.condition} ${row.family} ${row.kind}`.toLowerCase(); return words.every((word) => text.includes(word)); });
+    const rows = study.rows.filter((row) => { const text = `${row.clip} ${row.condition} ${row.family} ${family(row.family)} ${row.kind}`.toLowerCase(); return words.every((word) => text.includes(word)); });
     if (state.sort === null) return rows;
     const order = (a, b) => {
       const [x, y] = [cell(a, state.sort), cell(b, state.sort)];
@@ -30,7 +30,7 @@
   };
   const line = (row, shown) => {
     const found = make("tr");
-    labels.forEach(([key], place) => found.append(place ? make("td", key === "level" ? show(row.level) : row[key]) : make("th", row[key], { scope: "row" })));
+    found.append(make("th", row.clip, { scope: "row" }), make("td", row.condition), make("td", family(row.family)), make("td", show(row.level), { class: "number" }));
     for (const { index } of shown) {
       const value = row.values[index];
       const made = value === null ? make("td", "–", { class: "missing number", title: row.reasons[index] || "none" }) : make("td", show(value), { class: "number" });

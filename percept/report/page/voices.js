@@ -1,0 +1,44 @@
+"use strict";
+// One sounding version. Decoded samples play on the audio clock; a page that was opened from a folder may not read its
+// neighbours, so linked files play there by the browser's own player, whose clocks agree less closely.
+(() => {
+  const { audio } = percept;
+  const FADE_S = 0.006;
+  percept.needsFiles = (sound) => !sound.embedded && location.protocol === "file:";
+  percept.sampled = (buffer, { when, at, loop = false, from = 0, to = 0 }) => {
+    const source = new AudioBufferSourceNode(audio.context, { buffer, loop, loopStart: from, loopEnd: to });
+    const gain = new GainNode(audio.context, { gain: 0 });
+    source.connect(gain).connect(audio.output);
+    source.start(when, at);
+    return {
+      now: () => null,
+      level: () => gain.gain.value,
+      set: (value) => gain.gain.setTargetAtTime(value, audio.context.currentTime, FADE_S / 3),
+      ended: (act) => { source.onended = act; },
+      stop() {
+        source.onended = null;
+        gain.gain.cancelScheduledValues(audio.context.currentTime);
+        gain.gain.setTargetAtTime(0, audio.context.currentTime, FADE_S / 3);
+        source.stop(audio.context.currentTime + 4 * FADE_S);
+      },
+    };
+  };
+  percept.filed = (sound, { at, loop = false, from = 0, to = 0 }) => {
+    const element = new Audio(sound.link);
+    element.volume = 0;
+    element.currentTime = at;
+    const again = () => { element.currentTime = from; element.play(); };
+    if (loop) {
+      element.addEventListener("timeupdate", () => { if (element.currentTime >= to) again(); });
+      element.addEventListener("ended", again);
+    }
+    element.play().catch(() => percept.trouble(`${sound.link} cannot be played`));
+    return {
+      now: () => element.currentTime,
+      level: () => element.volume,
+      set: (value) => { element.volume = Math.min(1, value); },
+      ended: (act) => { if (!loop) element.onended = act; },
+      stop: () => { element.onended = null; element.pause(); },
+    };
+  };
+})();
