@@ -6,7 +6,7 @@ Contents: `page`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,37 +40,47 @@ def page(
         audio: see `percept.report._page_audio.collect`.
         budget_mb: likewise.
     """
+    rendered = _renderer(study, _page_data.tables(study, pairs, place), run, audio)
+    # What the page takes without a sound is measured, not guessed.
+    taken = len(rendered([], []).encode())
+    return rendered(*_page_audio.collect(pairs, place, audio, budget_mb, taken))
+
+
+def _renderer(
+    study: Study, tables: Mapping[str, Any], run: Mapping[str, Any], audio: _page_audio.Mode
+) -> Callable[[list[_page_audio.Sound], list[str]], str]:
+    """The page as a function of its sounds and of the remarks on them."""
     import jinja2
     from plotly.offline import get_plotlyjs
 
-    tables = _page_data.tables(study, pairs, place)
-    code = get_plotlyjs()
-    taken = len(code) + len(json.dumps(tables)) + len(json.dumps(run, default=str))
-    sounds, remarks = _page_audio.collect(pairs, place, audio, budget_mb, taken)
-    shown, more = _page_data.leading(study)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, trim_blocks=True, lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
-    return environment.get_template("template.html").render(
-        title=_title(study),
-        study=study,
-        findings=shown,
-        more_findings=more,
-        caveats=[line.removeprefix("- ") for line in caveats(study)],
-        failures=_page_data.failure_counts(study),
-        remarks=remarks,
-        facts=dict(study.facts),
-        run=json.dumps(run, indent=2, default=str),
-        data={**tables, "sounds": [sound.listed() for sound in sounds]},
-        audio=audio,
-        contents=[sound.content for sound in sounds],
-        style=(ASSETS / "style.css").read_text(encoding="utf-8"),
-        scripts=[(ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS],
-        plotly=code,
+    template = environment.get_template("template.html")
+    shown, more = _page_data.leading(study)
+    told = {
+        "title": _title(study),
+        "study": study,
+        "findings": shown,
+        "more_findings": more,
+        "caveats": [line.removeprefix("- ") for line in caveats(study)],
+        "failures": _page_data.failure_counts(study),
+        "facts": dict(study.facts),
+        "run": json.dumps(run, indent=2, default=str),
+        "audio": audio,
+        "style": (ASSETS / "style.css").read_text(encoding="utf-8"),
+        "scripts": [(ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS],
+        "plotly": get_plotlyjs(),
         # A script in a page ends at the first such tag, wherever it stands.
-        safe=lambda text: text.replace("</script", "<\\/script"),
-    )
+        "safe": lambda text: text.replace("</script", "<\\/script"),
+    }
+
+    def rendered(sounds: list[_page_audio.Sound], remarks: list[str]) -> str:
+        data = {**tables, "sounds": [sound.listed() for sound in sounds]}
+        return template.render(told, data=data, contents=[sound.content for sound in sounds], remarks=remarks)
+
+    return rendered
 
 
 def _title(study: Study) -> str:

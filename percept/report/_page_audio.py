@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import math
 import os
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ REFERENCE = "reference"
 MEGABYTE = 1_000_000
 PICTURES_ONLY_UP_TO = 600
 """Sounds; of more, a page of linked sounds has no pictures."""
+TAG_BYTES = 64
+"""What stands around an embedded sound."""
 LONGEST_S = 900.0
 """Longer sounds are neither embedded nor pictured: to read them whole would take much memory."""
 
@@ -51,7 +54,7 @@ class Sound:
     @property
     def size(self) -> int:
         """Bytes that it takes on the page."""
-        return len(self.content) + len(self.facts["picture"]) + len(self.facts["outline"])
+        return len(self.content) + len(json.dumps(self.listed())) + TAG_BYTES
 
     def listed(self) -> dict[str, Any]:
         """All but the content, as JSON values."""

@@ -1,0 +1,271 @@
+"""report.html without a browser: what it holds, what its budget leaves out, what it escapes, and its server."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import RATE_HZ, ROOT, Script, chirp
+from test_plots import make_study
+
+from percept import report
+from percept.cli._serve import server
+from percept.report import _page_audio
+from percept.report._page_pictures import HEIGHT, WIDTH, outline, spectrogram
+from percept.schema import Pair
+
+HOSTILE = "</script><script>alert(1)</script>"
+LEVELS = (0.001, 0.01)
+RUN = {"versions": {"percept": "0"}, "text": HOSTILE}
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> list[Pair]:
+    """Two clips, one with a hostile name, in two noisy versions each."""
+    found = []
+    for seed, clip in enumerate((HOSTILE, "plain")):
+        wave = chirp(0.6, seed=seed)
+        soundfile.write(tmp_path / f"{seed}.wav", wave, RATE_HZ)
+        for level in LEVELS:
+            name = tmp_path / f"{seed}_{level}.wav"
+            soundfile.write(name, wave + level * np.random.default_rng(seed).standard_normal(wave.size), RATE_HZ)
+            found.append(Pair(clip, f"noise_{level}", "noise", level, tmp_path / f"{seed}.wav", name))
+    return found
+
+
+def made(pairs: list[Pair], place: Path, **options: Any) -> str:
+    """The page of a synthetic study of these pairs."""
+    study = make_study(list(dict.fromkeys(pair.clip for pair in pairs)), {"noise": LEVELS})
+    return report.page(study, pairs, place / "report.html", RUN, **options)
+
+
+def held(text: str) -> dict[str, Any]:
+    """What the page's scripts know of the study."""
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert found
+    data: dict[str, Any] = json.loads(found[1])
+    return data
+
+
+def test_sounds_are_embedded_as_they_are(pairs: list[Pair], tmp_path: Path) -> None:
+    """An embedded sound is FLAC whose samples are the file's, at the file's rate."""
+    text = made(pairs, tmp_path)
+    sounds = held(text)["sounds"]
+    contents = re.findall(r'<script type="text/plain" id="sound-(\d+)">(.*?)</script>', text)
+    assert [int(number) for number, _ in contents] == list(range(len(sounds))) == list(range(6))
+    for (_, content), sound in zip(contents, sounds, strict=True):
+        samples, rate = soundfile.read(io.BytesIO(base64.b64decode(content)), dtype="int16")
+        pair = next(p for p in pairs if p.clip == sound["clip"] and sound["condition"] in ("reference", p.condition))
+        path = pair.reference if sound["condition"] == "reference" else pair.degraded
+        assert path and rate == sound["rate"] == RATE_HZ
+        expected = soundfile.read(path, dtype="float32")[0]
+        assert np.abs(samples / 32768 - expected).max() <= 1 / 32768
+
+
+def test_texts_from_outside_stay_text(pairs: list[Pair], tmp_path: Path) -> None:
+    """A name that would end a script or start one stands nowhere as markup."""
+    text = made(pairs, tmp_path)
+    assert "<script>alert" not in text and "</script><script>a" not in text
+    assert HOSTILE in {row["clip"] for row in held(text)["rows"]}  # as a JSON value, whole
+    assert "&lt;/script&gt;&lt;script&gt;alert(1)" in text  # as text, in run.json
+
+
+def test_the_page_refers_to_nothing_outside(pairs: list[Pair], tmp_path: Path) -> None:
+    """No address of another file or machine stands in a place where a browser would fetch it."""
+    text = made(pairs, tmp_path)
+    markup = re.sub(r"<(script|style)\b.*?</\1>", "", text, flags=re.DOTALL)
+    assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', markup)
+    assert "default-src 'none'" in markup
+
+
+def test_the_budget_is_kept_and_told(pairs: list[Pair], tmp_path: Path) -> None:
+    """A page is no larger than its budget, and says how many sounds that cost; references come first."""
+    whole = made(pairs, tmp_path)
+    assert "left out: the page" not in whole
+    size = len(whole.encode()) / _page_audio.MEGABYTE
+    text = made(pairs, tmp_path, budget_mb=size - 0.05)
+    sounds = held(text)["sounds"]
+    assert len(text.encode()) <= (size - 0.05) * _page_audio.MEGABYTE and 2 <= len(sounds) < 6
+    assert [sound["condition"] for sound in sounds[:2]] == ["reference", "reference"]
+    assert f"{6 - len(sounds)} of 6 sounds are left out: the page&#39;s budget of {size - 0.05:g} MB is spent" in text
+
+
+def test_a_budget_that_holds_no_sound(pairs: list[Pair], tmp_path: Path) -> None:
+    """With less than the page itself takes, no sound is there, the remark names the budget, and the rest is whole."""
+    text = made(pairs, tmp_path, budget_mb=1)
+    assert held(text)["sounds"] == [] and "6 of 6 sounds are left out: the page&#39;s budget of 1 MB" in text
+    assert len(held(text)["rows"]) == 4
+
+
+def test_a_version_without_its_reference_is_left_out(pairs: list[Pair], tmp_path: Path) -> None:
+    """Where a reference cannot be read, that is told, and its versions are not embedded: nothing to switch to."""
+    (tmp_path / "1.wav").write_bytes(b"no sound")
+    text = made(pairs, tmp_path)
+    assert {sound["clip"] for sound in held(text)["sounds"]} == {HOSTILE}
+    assert "1 sounds could not be read, the first: plain, reference" in text
+
+
+def test_linked_sounds_are_relative_to_the_page(pairs: list[Pair], tmp_path: Path) -> None:
+    """--report-audio link embeds nothing, and its links lead from the page's folder to the files."""
+    (tmp_path / "results").mkdir()
+    text = made(pairs, tmp_path / "results", audio="link")
+    sounds = held(text)["sounds"]
+    assert len(sounds) == 6 and not any(sound["embedded"] for sound in sounds)
+    assert all((tmp_path / "results" / sound["link"]).is_file() for sound in sounds)
+    assert 'id="sound-0">' in text and "fLaC" not in text
+
+
+def test_linked_pages_have_a_budget_too(pairs: list[Pair], tmp_path: Path) -> None:
+    """What linked sounds' pictures would take beyond the budget is left out; the sounds themselves stay."""
+    text = made(pairs, tmp_path, audio="link", budget_mb=1)
+    sounds = held(text)["sounds"]
+    assert len(sounds) == 6 and not any(sound["picture"] for sound in sounds)
+    assert "6 of 6 linked sounds have no spectrogram" in text
+
+
+def test_long_recordings_are_not_read_whole(pairs: list[Pair], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sound beyond the longest is left out without being decoded."""
+    monkeypatch.setattr(_page_audio, "LONGEST_S", 0.5)
+    monkeypatch.setattr("percept.media.read_mono", lambda path: pytest.fail(f"{path} was read"))
+    assert "6 of 6 sounds are left out" in made(pairs, tmp_path)
+    assert "6 of 6 linked sounds have no spectrogram" in made(pairs, tmp_path, audio="link")
+
+
+def test_a_page_without_sounds_says_so(pairs: list[Pair], tmp_path: Path) -> None:
+    """--report-audio none."""
+    text = made(pairs, tmp_path, audio="none")
+    assert held(text)["sounds"] == [] and "made without sounds" in text
+
+
+def test_missing_values_keep_their_reason(pairs: list[Pair], tmp_path: Path) -> None:
+    """A failed measure is a gap with its reason, on the row and in the count."""
+    study = make_study(["plain"], {"noise": LEVELS})
+    gone = (study.scores["measure"] == "stoi") & (study.scores["condition"] == "noise_0.01")
+    study.scores.loc[gone, ["value", "status", "reason"]] = [np.nan, "failed", "too short for STOI"]
+    data = held(report.page(study, pairs, tmp_path / "report.html", RUN))
+    place = [measure["name"] for measure in data["measures"]].index("stoi")
+    row = next(row for row in data["rows"] if row["condition"] == "noise_0.01")
+    assert row["values"][place] is None and row["reasons"][str(place)] == "too short for STOI"
+
+
+def test_pictures_show_where_the_sound_is() -> None:
+    """A tone is a bright line at its frequency, silence is dark; the outline reaches the samples' peaks."""
+    from PIL import Image
+
+    seconds = np.arange(RATE_HZ) / RATE_HZ
+    tone = (0.5 * np.sin(2 * np.pi * 2000 * seconds) * (seconds > 0.5)).astype(np.float32)
+    picture, _ = spectrogram(tone, RATE_HZ)
+    shades = np.asarray(Image.open(io.BytesIO(base64.b64decode(picture))).convert("L"), dtype=float)
+    assert shades.shape == (HEIGHT, WIDTH)
+    later = shades[:, 3 * WIDTH // 4]
+    assert abs(1 - later.argmax() / HEIGHT - 2000 / (RATE_HZ / 2)) < 0.03
+    assert shades[:, : WIDTH // 4].max() < later.max() / 4
+    ends = np.frombuffer(base64.b64decode(outline(tone)), dtype=np.int8)
+    assert ends.max() == 64 and ends.min() == -64 and not ends[: ends.size // 3].any()
+
+
+def test_two_pages_of_one_study_agree(pairs: list[Pair], tmp_path: Path) -> None:
+    """The page holds no date and nothing that differs from run to run."""
+    assert made(pairs, tmp_path) == made(pairs, tmp_path)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The address of a server of a page and one sound, and the folder."""
+    (tmp_path / "results").mkdir()
+    for name in ("results/report.html", "sound.wav", "secret.txt", "results/other.html"):
+        (tmp_path / name).write_text(name)
+    made, address = server(tmp_path / "results" / "report.html", [tmp_path / "sound.wav"])
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield address, tmp_path
+    made.shutdown()
+    thread.join()
+    made.server_close()
+
+
+def read(address: str) -> bytes:
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        found: bytes = answer.read()
+    return found
+
+
+def test_the_server_gives_the_page_and_its_sounds(served: tuple[str, Path]) -> None:
+    """On 127.0.0.1 alone, page and sound are there."""
+    address, _ = served
+    assert address.startswith("http://127.0.0.1:") and read(address) == b"results/report.html"
+    assert read(address.replace("results/report.html", "sound.wav")) == b"sound.wav"
+
+
+@pytest.mark.parametrize(
+    "path", ["secret.txt", "results/other.html", "results/", "", "../secret.txt", "%2e%2e/secret.txt"]
+)
+def test_the_server_gives_nothing_else(served: tuple[str, Path], path: str) -> None:
+    """Neither neighbours nor folders nor what lies above."""
+    address, _ = served
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        read(address.replace("results/report.html", path))
+    caught.value.close()
+    assert caught.value.code == 404
+
+
+def test_serve_until_interrupted(workplace: Path, scripts: dict[str, Script], monkeypatch: pytest.MonkeyPatch) -> None:
+    """``analyze_results.py --serve`` prints an address that answers, and ends well at Ctrl-C."""
+    monkeypatch.setattr("percept.plots.draw", lambda study, folder, spread: ({}, {}))
+    scripts["convert"]()
+    scripts["extract"]()
+    flags = [
+        "--jobs",
+        "1",
+        "--measures",
+        "si_sdr",
+        "--targets",
+        "si_sdr",
+        "--permutations",
+        "100",
+        "--resamples",
+        "100",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "analyze_results.py", *flags, "--serve"],
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # where tests run with Ctrl-C switched off
+    )  # fmt: skip
+    assert process.stdout
+    with process, process.stdout:
+        address = next((found[0] for line in process.stdout if (found := re.findall(r"http://\S+", line))), "")
+        assert address and b"<title>percept" in read(address)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+
+
+def test_an_unchanged_page_is_not_made_again(
+    all_three: Callable[[], list[int]],
+    scripts: dict[str, Script],
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A second run leaves the page alone; another way to hold the sounds makes it anew."""
+    monkeypatch.setattr("percept.plots.draw", lambda study, folder, spread: ({}, {}))
+    all_three()
+    page = workplace / "results" / "report.html"
+    before = page.stat().st_mtime_ns
+    scripts["analyze"]()
+    assert page.stat().st_mtime_ns == before
+    scripts["analyze"]("--report-audio", "link")
+    assert page.stat().st_mtime_ns != before and not any(s["embedded"] for s in held(page.read_text("utf-8"))["sounds"])
