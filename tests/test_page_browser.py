@@ -64,32 +64,27 @@ BUFFER = """async ([clip, condition]) =>
   [...new Uint8Array((await percept.audio.buffer(percept.sound(clip, condition))).getChannelData(0).slice().buffer)]"""
 
 
-def missing() -> str:
-    """Why there is no browser to test with; empty if there is one."""
-    wanted = [name for name in ("playwright", "axe_playwright_python") if importlib.util.find_spec(name) is None]
-    if wanted:
-        return f"{' and '.join(wanted)} not installed (requirements-dev.txt)"
-    return "" if executable() else f"no browser: neither PERCEPT_CHROMIUM nor any of {', '.join(BROWSERS)}"
-
-
-def executable() -> str:
-    """The browser's path; empty if there is none."""
-    return os.environ.get("PERCEPT_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), "") or ""
+def absent(reason: str) -> None:
+    """Skip, but not in continuous integration: there a missing browser is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A headless Chromium; where it is missing, tests are skipped, but not in continuous integration."""
-    if reason := missing():
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    """A headless Chromium: that of PERCEPT_CHROMIUM, the system's, or Playwright's own."""
+    missing = [name for name in ("playwright", "axe_playwright_python") if importlib.util.find_spec(name) is None]
+    if missing:
+        absent(f"{' and '.join(missing)} not installed: pip install -r requirements-dev.txt")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        made = play.chromium.launch(
-            executable_path=executable(), args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        )
+        found = os.environ.get("PERCEPT_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+        if not Path(found or play.chromium.executable_path).is_file():
+            absent(f"no browser: PERCEPT_CHROMIUM names none, and none of {', '.join(BROWSERS)} is installed")
+        arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        made = play.chromium.launch(executable_path=found, args=arguments)
         yield made
         made.close()
 
