@@ -130,7 +130,7 @@ def look(browser: Any) -> Iterator[Look]:
         sight.page.on("dialog", lambda dialog: sight.complaints.append(f"dialog: {dialog.message}"))
         sight.page.on("request", lambda request: sight.requests.append(request.url))
         sight.page.goto(address, wait_until="load")
-        sight.until("() => percept.ready > 0")
+        sight.until("() => percept.drawn > 0")
         return sight
 
     yield look
@@ -476,7 +476,7 @@ def test_a_blind_test_is_taken_and_correlated(look: Look, address: str, study: P
     sight = look(address)
     seen = take(sight, "first", opinion)
     sight.page.reload()
-    sight.until("() => percept.ready > 0")
+    sight.until("() => percept.drawn > 0")
     assert sight.page.inner_text("#blind-state") == f"{len(seen)} ratings are kept in this browser."
     take(sight, "second", lambda condition: max(0, opinion(condition) - 10))
     table = sight.download("#export", study / "results" / "ratings.csv")

@@ -16,7 +16,8 @@ from percept.schema import Pair
 from percept.study import Study
 
 ASSETS = Path(__file__).parent / "page"
-SCRIPTS = ("core.js", "voices.js", "player.js", "explore.js", "table.js", "blind.js")
+SCRIPTS = ("core.js", "voices.js", "player.js", "table.js", "blind.js")
+CHARTS = "explore.js"
 
 
 def page(
@@ -71,7 +72,7 @@ def _renderer(
         "audio": audio,
         "style": (ASSETS / "style.css").read_text(encoding="utf-8"),
         "scripts": [(ASSETS / name).read_text(encoding="utf-8") for name in SCRIPTS],
-        "plotly": get_plotlyjs(),
+        "charts": [get_plotlyjs(), (ASSETS / CHARTS).read_text(encoding="utf-8")],
         # A script in a page ends at the first such tag, wherever it stands.
         "safe": lambda text: text.replace("</script", "<\\/script"),
     }
