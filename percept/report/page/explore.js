@@ -53,10 +53,10 @@
     const each = (told) => cells.map((line) => line.map((row) => row ? told(row) : ""));
     const small = narrow.matches;
     const trace = {
-      type: "heatmap", zmin: -1, zmax: 1, colorscale: [[0, "#c25b00"], [0.5, percept.colour("--paper")], [1, "#0b5cad"]],
+      type: "heatmap", zmin: -1, zmax: 1, colorscale: [[0, percept.colour("--falls")], [0.5, percept.colour("--paper")], [1, percept.colour("--rises")]],
       showscale: !small, colorbar: { title: { text: "r" }, thickness: 14 }, xgap: 1, ygap: 1,
       x: targets.map((m) => wrapped(m.title, small ? 8 : 40)), y: measures.map((m) => wrapped(m.title, small ? 18 : 60)),
-      z: cells.map((line) => line.map((row) => row ? row.r : null)), text: each((row) => words(row, !small)), texttemplate: "%{text}",
+      z: cells.map((line) => line.map((row) => row ? row.r : null)), text: each((row) => words(row, !small)), texttemplate: "%{text}", textfont: { color: percept.colour("--ink") },
       customdata: each((row) => `${words(row, true)}<br>${row.n} versions of ${row.clips} clips, ${plain(row.scope)}`),
       hovertemplate: "%{y}<br>%{x}: %{customdata}<extra></extra>",
     };
@@ -88,7 +88,10 @@
 
   const entries = study.measures.map((measure) => [measure.name, label(measure)]);
   for (const id of ["x-measure", "y-measure", "curve-measure"]) fill(find(id), entries);
-  fill(find("curve-family"), Object.keys(study.families).map((name) => [name, family(name)]));
+  // First the one with the most levels: it has the most to show.
+  const families = Object.keys(study.families), levels = (name) => new Set(study.rows.filter((row) => row.family === name).map((row) => row.level)).size;
+  fill(find("curve-family"), families.map((name) => [name, family(name)]));
+  find("curve-family").value = families.reduce((best, name) => levels(name) > levels(best) ? name : best, families[0]);
   const target = study.measures[index(study.targets[0])] || study.measures[0];
   const other = study.measures.find((measure) => measure.group === "embedding") || study.measures.find((measure) => !measure.target) || target;
   find("x-measure").value = other.name;

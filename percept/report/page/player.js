@@ -146,11 +146,12 @@
   };
   const outlined = (pen, width, half, outline) => {
     const ends = new Int8Array(percept.bytes(outline).buffer), count = ends.length / 2;
-    pen.fillStyle = "#7db8f0";
-    for (let i = 0; i < count; i += 1) {
-      const top = half / 2 * (1 - ends[2 * i + 1] / 127), bottom = half / 2 * (1 - ends[2 * i] / 127);
-      pen.fillRect(i * width / count, top, Math.max(1, width / count), Math.max(1, bottom - top));
-    }
+    const place = (value) => half / 2 * (1 - value / 127);
+    const corners = [...ends.keys()].map((i) => i < count ? [i, ends[2 * i + 1]] : [2 * count - 1 - i, ends[2 * (2 * count - 1 - i)]]);
+    pen.fillStyle = pen.strokeStyle = "#7db8f0";
+    pen.beginPath();
+    for (const [i, value] of corners) pen.lineTo((i + 0.5) * width / count, place(value));
+    pen.closePath(); pen.fill(); pen.stroke();
   };
   const told = (pen, text, x, y) => {
     pen.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
