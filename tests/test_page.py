@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import os
@@ -243,7 +244,7 @@ def test_serve_until_interrupted(workplace: Path, scripts: dict[str, Script], mo
     ]
     process = subprocess.Popen(
         [sys.executable, ROOT / "analyze_results.py", *flags, "--serve"],
-        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # where tests run with Ctrl-C switched off
     )  # fmt: skip
     assert process.stdout
@@ -260,12 +261,20 @@ def test_an_unchanged_page_is_not_made_again(
     workplace: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A second run leaves the page alone; another way to hold the sounds makes it anew."""
+    """A second run leaves the page, with its inputs' digests, alone; another way to hold the sounds makes it anew."""
     monkeypatch.setattr("percept.plots.draw", lambda study, folder, spread: ({}, {}))
     all_three()
     page = workplace / "results" / "report.html"
     before = page.stat().st_mtime_ns
     scripts["analyze"]()
     assert page.stat().st_mtime_ns == before
+    digests = json.loads((workplace / "results" / "run.json").read_text("utf-8"))["digests"]
+    assert digests == {
+        f"original_audio/{name}.wav": hashlib.sha256(
+            (workplace / f"original_audio/{name}.wav").read_bytes()
+        ).hexdigest()
+        for name in ("high", "low")
+    }
+    assert all(text in page.read_text("utf-8") for text in digests.values())
     scripts["analyze"]("--report-audio", "link")
     assert page.stat().st_mtime_ns != before and not any(s["embedded"] for s in held(page.read_text("utf-8"))["sounds"])

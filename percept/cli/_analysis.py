@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,10 @@ from percept.stages import _pairs
 from percept.stages import correlate as correlate_stage
 from percept.stages import report as report_stage
 from percept.stages._conditions import known
-from percept.stages._folders import SCRIPTS, planned_embeddings
+from percept.stages._folders import SCRIPTS, clips, planned_embeddings
 from percept.stages.correlate import correlate
 from percept.stages.score import Scored, score
-from percept.store import Manifest, plain
+from percept.store import Manifest, digest, plain
 from percept.study import Study
 
 CODER_FACTS = ("encoder", "pyav", "libavcodec", "libavformat", "lame", "libopus", "torch", "transformers", "weights")
@@ -71,6 +72,7 @@ def analyze(settings: AnalyzeResults) -> Tally:
             **_plans(settings),
         },
         "codecs": _coders(settings),
+        "digests": _digests(settings.score, scored.pairs),
     }
     told = {**run, "facts": dict(facts), "notes": list(notes)}
     report_stage.publish(study, results, wanted, told, settings.run, scored.pairs, settings.report)
@@ -81,6 +83,18 @@ def sounds(settings: Score) -> list[Path]:
     """The audio of all pairs."""
     pairs, _ = _pairs.from_csv(settings.pairs) if settings.pairs else _pairs.from_folders(settings)
     return [path for pair in pairs for path in (pair.reference, pair.degraded) if path]
+
+
+def _digests(settings: Score, pairs: Sequence[Pair]) -> dict[str, str]:
+    """SHA-256 of what the study was made from: the clips as they came, or the pairs file and its references."""
+    if not settings.pairs:
+        made = [clip.facts for clip in clips(Manifest(settings.input)) if clip.status == "ok"]
+        return {facts["source"]: facts["source_digest"] for facts in made}
+    found = {}
+    for path in dict.fromkeys([settings.pairs, *(pair.reference for pair in pairs if pair.reference)]):
+        with suppress(OSError):  # a file that cannot be read is a failure with its reason already
+            found[str(path)] = digest(path)
+    return found
 
 
 def _coders(settings: AnalyzeResults) -> dict[str, dict[str, str]]:

@@ -184,7 +184,7 @@ def _heat_map(axes: Axes, kept: list[Measure], ranks: Array64) -> None:
         mask=above | np.isnan(shown),
         annot=True,
         fmt=".2f",
-        annot_kws={"fontsize": 7.5},
+        annot_kws={"fontsize": 7.5, "color": INK},
         cmap=diverging(),
         vmin=-1,
         vmax=1,

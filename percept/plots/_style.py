@@ -28,8 +28,8 @@ INK, MUTED, FAINT = "#262626", "#6b6b6b", "#d9d9d9"
 COLOURS = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#56b4e9", "#ca9161", "#5d5d5d")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)), (0, (7, 3)))
-RISES, FALLS = "#0173b2", "#d55e00"
-"""Colours of correlations of 1 and −1, as in report.html."""
+RISES, FALLS = "#5b9fe3", "#f0993f"
+"""Colours of correlations of 1 and −1, as in report.html: pale enough for dark numbers."""
 CONTROL_NOTE = "untrained network: control, not a trained ear"
 PNG_DOTS_PER_INCH = 200
 LEGEND_INCHES = 1.9

@@ -84,8 +84,8 @@ def publish(  # noqa: PLR0917 -- what to tell, where, how
         write_text(results / "analysis_report.txt", report.write(study, drawn, left_out))
         told = {**run, **_environment()}
         write_text(results / "run.json", json.dumps(told, indent=2, default=str) + "\n")
-        options = {"audio": page.report_audio, "budget_mb": page.report_budget}
-        write_text(results / PAGE, report.page(study, pairs, results / PAGE, told, **options))
+        audio, budget = page.report_audio, page.report_budget
+        write_text(results / PAGE, report.page(study, pairs, results / PAGE, told, audio=audio, budget_mb=budget))
     except OSError as error:
         raise PerceptError(
             f"cannot write to {results}: {error.strerror}; free some space and start the same command again"

@@ -61,8 +61,8 @@
       hovertemplate: "%{y}<br>%{x}: %{customdata}<extra></extra>",
     };
     const bare = { showgrid: false, zeroline: false };
-    find("heat").style.height = `${90 + (small ? 30 : 26) * measures.length}px`;
-    const yaxis = { ...bare, autorange: "reversed", tickfont: { size: small ? 10 : 12 } };
+    find("heat").style.height = `${90 + (small ? 34 : 26) * measures.length}px`;
+    const yaxis = { ...bare, autorange: "reversed", tickfont: { size: small ? 9 : 12 } };
     Plotly.react("heat", [trace], layout({ xaxis: { ...bare, side: "top", tickangle: 0 }, yaxis, margin: { l: 50, r: 10, t: 50, b: 10 } }), settings);
   };
   const curves = () => {
