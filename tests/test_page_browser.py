@@ -20,11 +20,11 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
+from benchmarks import report_page
 from percept import cli
 from percept.cli._serve import server
 from percept.schema import Array
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 HOSTILE = "<script>alert(1)<script>"
 """A clip's file name; file systems forbid the slash of a closing tag."""
 EVIL = "</script><img src=x onerror=alert(1)>"
@@ -80,9 +80,11 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        found = os.environ.get("PERCEPT_CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
+        found = os.environ.get("PERCEPT_CHROMIUM") or next(filter(None, map(shutil.which, report_page.BROWSERS)), None)
         if not Path(found or play.chromium.executable_path).is_file():
-            absent(f"no browser: PERCEPT_CHROMIUM names none, and none of {', '.join(BROWSERS)} is installed")
+            absent(
+                f"no browser: PERCEPT_CHROMIUM names none, and none of {', '.join(report_page.BROWSERS)} is installed"
+            )
         arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
         made = play.chromium.launch(executable_path=found, args=arguments)
         yield made
@@ -164,6 +166,13 @@ def study(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
 def address(study: Path) -> str:
     """Of the page of the study."""
     return (study / "results" / "report.html").as_uri()
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder to be in, and no plots: they have tests of their own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("percept.plots.draw", lambda study, folder, spread: ({}, {}))
 
 
 def numbers(found: Sequence[int]) -> Array:
@@ -533,3 +542,34 @@ def test_the_anchor_is_in_step_with_the_reference(look: Look, address: str) -> N
     sound, low = map(numbers, sight.run(script))
     late, likeness = lag(low, sound)
     assert late == 0 and likeness > 0.9 and low.size == sound.size
+
+
+# Size
+
+
+@pytest.mark.slow
+def test_the_usual_study_is_small_and_soon_usable(look: Look, tmp_path: Path, bare: None) -> None:
+    """4 clips × 17 noisy versions, embedded whole, take less than 25 MB; one opening of three is below 2 s."""
+    page, _ = report_page.make(tmp_path, 4, "embed")
+    assert page.stat().st_size < 25e6
+    sights = [look(page.as_uri()) for _ in range(report_page.OPENINGS)]
+    assert sights[0].run("() => percept.study.sounds.length") == 4 * 18
+    assert sights[0].page.locator("#listen > .note:visible").count() == 0  # nothing was left out
+    assert min(sight.run("() => percept.ready") for sight in sights) < 2000
+
+
+@pytest.mark.slow
+def test_a_large_study_opens(look: Look, tmp_path: Path, bare: None) -> None:
+    """200 clips × 17 versions with linked sounds: the table is paged, can be searched, and sounds play."""
+    page, _ = report_page.make(tmp_path, 200, "link", seconds=1.0)
+    assert page.stat().st_size < 25e6
+    sight = look(page.as_uri())
+    lines = sight.page.locator("#values-table tbody tr")
+    assert lines.count() == 50 and sight.page.inner_text("#page") == "page 1 of 68"
+    sight.page.click("#next")
+    assert sight.page.inner_text("#page") == "page 2 of 68"
+    sight.page.fill("#filter", "clip 199")
+    assert lines.count() == 17
+    lines.last.get_by_role("button").click()
+    sight.until("() => percept.player.state.clip === 'clip 199' && percept.player.position() > 0.1")
+    assert sight.run("() => document.getElementById('scatter').data[0].x.length") == 3400
