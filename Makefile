@@ -35,7 +35,7 @@ demo: $(VENV)/installed
 	$(BIN)/python audio_conversion.py
 	$(BIN)/python extract_embeddings.py
 	$(BIN)/python analyze_results.py
-	@echo "Read results/analysis_report.txt, then look at the plots beside it."
+	@echo "Open results/report.html in a browser, or read results/analysis_report.txt."
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest

@@ -86,7 +86,7 @@
   const all = () => { scatter(); heat(); curves(); };
   percept.explore = { all };
 
-  const entries = study.measures.map((measure) => [measure.name, label(measure)]);
+  const entries = study.measures.map((measure) => [measure.name, measure.title]);
   for (const id of ["x-measure", "y-measure", "curve-measure"]) fill(find(id), entries);
   // First the one with the most levels: it has the most to show.
   const families = Object.keys(study.families), levels = (name) => new Set(study.rows.filter((row) => row.family === name).map((row) => row.level)).size;

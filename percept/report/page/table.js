@@ -21,7 +21,7 @@
     return [...rows].sort(order);
   };
   const heading = (key, text) => {
-    const head = make("th", "", { scope: "col" });
+    const head = make("th", "", { scope: "col", class: typeof key === "number" || key === "level" ? `number ${key}` : key });
     const button = make("button", text, { type: "button" });
     if (state.sort === key) head.setAttribute("aria-sort", state.down ? "descending" : "ascending");
     button.addEventListener("click", () => { state.down = state.sort === key && !state.down; state.sort = key; draw(); find("values-table").querySelector("[aria-sort] button").focus(); });
@@ -30,7 +30,7 @@
   };
   const line = (row, shown) => {
     const found = make("tr");
-    found.append(make("th", row.clip, { scope: "row" }), make("td", row.condition), make("td", family(row.family)), make("td", show(row.level), { class: "number" }));
+    found.append(make("th", row.clip, { scope: "row" }), make("td", row.condition), make("td", family(row.family), { class: "family" }), make("td", show(row.level), { class: "number level" }));
     for (const { index } of shown) {
       const value = row.values[index];
       const made = value === null ? make("td", "–", { class: "missing number", title: row.reasons[index] || "none" }) : make("td", show(value), { class: "number" });
