@@ -164,6 +164,16 @@ def test_missing_values_keep_their_reason(pairs: list[Pair], tmp_path: Path) -> 
     assert row["values"][place] is None and row["reasons"][str(place)] == "too short for STOI"
 
 
+def test_infinite_values_are_told(pairs: list[Pair], tmp_path: Path) -> None:
+    """A ratio to nothing is no number that a page's data can hold; it is a gap that says so."""
+    study = make_study(["plain"], {"noise": LEVELS})
+    study.scores.loc[(study.scores["measure"] == "snr") & (study.scores["condition"] == "noise_0.01"), "value"] = np.inf
+    data = held(report.page(study, pairs, tmp_path / "report.html", RUN))
+    place = [measure["name"] for measure in data["measures"]].index("snr")
+    row = next(row for row in data["rows"] if row["condition"] == "noise_0.01")
+    assert row["values"][place] is None and row["reasons"][str(place)] == "infinite"
+
+
 def test_pictures_show_where_the_sound_is() -> None:
     """A tone is a bright line at its frequency, silence is dark; the outline reaches the samples' peaks."""
     from PIL import Image

@@ -52,6 +52,8 @@ def _rows(study: Study, pairs: Sequence[Pair], page: Path) -> list[dict[str, Any
     for clip, condition, family, level, measure, value, status, reason in zip(
         *(study.scores[name] for name in columns), strict=True
     ):
+        if measure not in place:
+            continue
         row = found.get((clip, condition))
         if row is None:
             pair = known.get((clip, condition))
@@ -66,6 +68,8 @@ def _rows(study: Study, pairs: Sequence[Pair], page: Path) -> list[dict[str, Any
         row["values"][place[measure]] = _finite(value)
         if status != "ok" or reason:
             row["reasons"][place[measure]] = reason or status
+        elif math.isinf(value):  # which JSON cannot say
+            row["reasons"][place[measure]] = "infinite" if value > 0 else "minus infinite"
     return list(found.values())
 
 
