@@ -25,8 +25,8 @@ from percept import cli
 from percept.cli._serve import server
 from percept.schema import Array
 
-HOSTILE = "<script>alert(1)<script>"
-"""A clip's file name; file systems forbid the slash of a closing tag."""
+HOSTILE = "<script>alert(1)<script> 100%41 #1?"
+"""A clip's file name, of which an address would be another; file systems forbid the slash of a closing tag."""
 EVIL = "</script><img src=x onerror=alert(1)>"
 """A clip's name in a table, where nothing is forbidden."""
 CLIPS = ("music_piano", "speech_rms", "speech_slt")
@@ -325,6 +325,7 @@ def test_linked_sounds_play_from_a_server(look: Look, linked: Path, study: Path)
     thread.start()
     try:
         sight = look(address)
+        assert sight.run("() => percept.player.state.clip") == HOSTILE
         sight.page.click("#play")
         sight.until("() => percept.player.position() > 0.2 && percept.player.gains()[1] > 0.99")
         sight.page.keyboard.press("x")
@@ -339,6 +340,7 @@ def test_linked_sounds_play_from_a_server(look: Look, linked: Path, study: Path)
 def test_linked_sounds_play_from_a_folder(look: Look, linked: Path) -> None:
     """Opened as a file, the page may not read its neighbours; the browser's own player does."""
     sight = look(linked.as_uri())
+    assert sight.run("() => percept.player.state.clip") == HOSTILE
     sight.page.click("#play")
     sight.until("() => percept.player.position() > 0.2")
     sight.page.click("#ab")

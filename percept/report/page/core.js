@@ -30,6 +30,8 @@ percept.csv = (rows) => rows.map((row) => row.map((cell) => {
 percept.sounds = new Map(percept.study.sounds.map((sound, index) => [`${sound.clip}\n${sound.condition}`, { ...sound, index }]));
 percept.sound = (clip, condition) => percept.sounds.get(`${clip}\n${condition}`);
 percept.row = (clip, condition) => percept.study.rows.find((row) => row.clip === clip && row.condition === condition);
+// A file's name may hold what means something else in an address.
+percept.address = (path) => path.split("/").map(encodeURIComponent).join("/");
 percept.bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
 // Sounds as decoded buffers; each is decoded once, and the last few are kept.
@@ -53,7 +55,7 @@ percept.audio = {
     return buffer;
   },
   async fetched(link) {
-    const answer = await fetch(link);
+    const answer = await fetch(percept.address(link));
     if (!answer.ok) throw new Error(`${link}: ${answer.status} ${answer.statusText}`);
     return answer.arrayBuffer();
   },

@@ -24,7 +24,7 @@
     };
   };
   percept.filed = (sound, { at, loop = false, from = 0, to = 0 }) => {
-    const element = new Audio(sound.link);
+    const element = new Audio(percept.address(sound.link));
     element.volume = 0;
     element.currentTime = at;
     const again = () => { element.currentTime = from; element.play(); };
