@@ -88,8 +88,12 @@ def sounds(settings: Score) -> list[Path]:
 def _digests(settings: Score, pairs: Sequence[Pair]) -> dict[str, str]:
     """SHA-256 of what the study was made from: the clips as they came, or the pairs file and its references."""
     if not settings.pairs:
-        made = [clip.facts for clip in clips(Manifest(settings.input)) if clip.status == "ok"]
-        return {facts["source"]: facts["source_digest"] for facts in made}
+        made = [clip for clip in clips(Manifest(settings.input)) if clip.status == "ok"]
+        # A clip that somebody put there has no source but itself.
+        return {
+            clip.facts.get("source", str(settings.input / clip.path)): clip.facts.get("source_digest", clip.digest)
+            for clip in made
+        }
     found = {}
     for path in dict.fromkeys([settings.pairs, *(pair.reference for pair in pairs if pair.reference)]):
         with suppress(OSError):  # a file that cannot be read is a failure with its reason already
