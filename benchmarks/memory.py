@@ -81,7 +81,8 @@ def watch(command: list[str], folder: Path) -> dict[str, float]:
             together = max(together, sum(values.get("VmRSS", 0) for values in found.values()))
             time.sleep(INTERVAL_S)
     if leader.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with status {leader.returncode}")
+        how = f"with status {leader.returncode}" if leader.returncode > 0 else "from outside"
+        raise SystemExit(f"{Path(command[1]).name} was ended {how}; the steps before it are told")
     leading = highest.pop(leader.pid)
     worst = max(highest.values(), default=0)
     return {

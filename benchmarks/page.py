@@ -240,7 +240,8 @@ def _growth(case: Results) -> str:
 
 
 def _lines(case: Results) -> str:
-    names = list(dict.fromkeys(name for line in case["lines"] for name in line))
+    """What a script printed, but for its seconds, which say nothing without something to compare them with."""
+    names = [name for name in dict.fromkeys(name for line in case["lines"] for name in line) if name != "seconds"]
     rows = [[_cell(line.get(name)) for name in names] for line in case["lines"]]
     text = table([name.replace("_", " ") for name in names], rows) if rows else ""
     return text + (f"\nNot measured: {case['reason']}.\n" if case.get("reason") else "")
