@@ -299,7 +299,7 @@ NOTES = {
         "conversion, resampling, front ends, codecs and measures block by block; PESQ, STOI and CDPAM in windows; "
         "recordings that measures read from the file as they go; large arrays that the system gets back. Nothing is "
         "shared between the processes, so all together take as many times that much as there are processes: "
-        "`--jobs 1` where that is too much. The growth of a network's memory with the clip is its result alone."
+        "`--jobs 1` where that is too much."
     ),
 }
 """What limits, and what was tried."""

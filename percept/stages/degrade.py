@@ -69,7 +69,7 @@ def degrade(settings: Degrade, run: Run, *, networks: Embed | None = None) -> Ta
             record = task.records[0]
             if clip.status != "ok":
                 reason = f"the clip could not be converted: {clip.reason}"
-                _skip(manifest, record, reason)
+                manifest.skip(record, reason)
                 tally.add("skipped")
             elif old := manifest.reusable(record.name, record.key):
                 tally.add(old.status, cached=True)
@@ -164,12 +164,6 @@ def _company(clip: Record, means: _Means) -> list[Record]:
         drawn = generator(means.settings.seed, "company", clip.item).choice(len(found), MOST_COMPANY, replace=False)
         found = [found[index] for index in sorted(drawn)]
     return [other for other in found if other.item != clip.item and other.status == "ok"]
-
-
-def _skip(manifest: Manifest, draft: Record, reason: str) -> None:
-    skipped = replace(draft, path="", status="skipped", reason=reason)
-    if manifest.find(*draft.name) != skipped:
-        manifest.append(skipped)
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def embed(settings: Embed, run: Run, *, audio: Path, seed: int) -> Tally:
             task = _task(manifest, audio, version, choice)
             record = task.records[0]
             if version.status != "ok":
-                _skip(manifest, record, f"there is no audio: {version.reason}")
+                manifest.skip(record, f"there is no audio: {version.reason}")
                 tally.add("skipped")
             elif old := manifest.reusable(record.name, record.key):
                 tally.add(old.status, cached=True)
@@ -136,12 +136,6 @@ def _task(manifest: Manifest, audio: Path, version: Record, choice: Chosen) -> T
     )
     cost = version.facts.get("audio_seconds", 0.0)
     return Task(manifest, (draft,), _embed, (audio / version.path, manifest.folder / target, choice), cost)
-
-
-def _skip(manifest: Manifest, draft: Record, reason: str) -> None:
-    skipped = replace(draft, path="", status="skipped", reason=reason)
-    if manifest.find(*draft.name) != skipped:
-        manifest.append(skipped)
 
 
 def _perform(tasks: Sequence[Task], chosen: Sequence[Chosen], settings: Embed, run: Run) -> Tally:
