@@ -19,6 +19,7 @@ from percept.settings import Degrade, Embed, Run
 from percept.stages._conditions import UNTRAINED, Condition, codec, family, parse
 from percept.stages._folders import audio_name, clips
 from percept.store import Manifest, Plan, Record, digest, key, plain, writing
+from percept.stored import open_mono
 
 VERSION = 1
 MOST_COMPANY = 64
@@ -179,7 +180,8 @@ class _Work:
 
 
 def _degrade(work: _Work, draft: Record) -> list[dict[str, Any]]:
-    clip = media.read_mono(work.source)
+    record = family(draft.facts["family"])
+    clip = (open_mono if record.walks else media.read_mono)(work.source)
     samples, facts = _version(clip, work, draft)
     if samples.shape != clip.samples.shape or dsp.not_finite(samples):
         raise RuntimeError(f"{draft.condition} changed the length or made values that are not finite")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from percept import embeddings, media, weights
+from percept import embeddings, weights
 from percept.engines import cores
 from percept.records import Weights
 from percept.runner import Tally, Task, perform, warn
@@ -17,6 +17,7 @@ from percept.schema import CLEAN, PerceptError
 from percept.settings import Embed, Run
 from percept.stages._folders import embedding_folder, versions
 from percept.store import Manifest, Plan, Record, digest, key, plain, writing
+from percept.stored import open_mono
 
 VERSION = 1
 
@@ -190,7 +191,7 @@ def _device(wanted: str, threads: int = 1) -> str:
 
 
 def _embed(source: Path, target: Path, choice: Chosen, threads: int) -> list[dict[str, Any]]:
-    clip = media.read_mono(source)
+    clip = open_mono(source)
     device = _device(choice.device, threads)
     embedder = embeddings.load(choice.spec, choice.weights, device=device, precision=choice.precision, alone=True)
     frames = embeddings.embed(embedder, clip)
