@@ -25,8 +25,9 @@ from torch.nn import functional
 
 from percept.dsp import mono, not_finite, room
 from percept.embeddings._batches import arithmetic, batch, infer, uploaded
-from percept.embeddings._resample import Table, resample, resampled, resampled_length
+from percept.embeddings._resample import Table, Walked, resample, resampled, resampled_length
 from percept.schema import Array, Array64, Clip, Unscorable
+from percept.stored import Stored
 
 Precision = Literal["float32", "tf32", "bfloat16"]
 
@@ -135,7 +136,7 @@ class Embedder(nn.Module):
         self._check(samples.shape[-1], waveform.shape[-1] / given)
         return functional.pad(samples, self.padding(samples.shape[-1])).unfold(-1, self.window, self.hop)
 
-    def runs(self, waveform: Tensor, rate: int | None, size: int) -> Iterator[Tensor]:
+    def runs(self, waveform: Tensor | Walked, rate: int | None, size: int) -> Iterator[Tensor]:
         """What `windows` gives for one waveform ``[1, T]``, bit for bit, `size` at a time: float64 ``[N, window]``.
 
         The waveform is never there as a whole in double precision, nor at the embedding's rate.
@@ -143,7 +144,9 @@ class Embedder(nn.Module):
         given, length = rate or self.rate, waveform.shape[-1]
         samples = resampled_length(length, given, self.rate)
         self._check(samples, length / given)
-        before, after = (waveform.new_zeros((1, count), dtype=torch.float64) for count in self.padding(samples))
+        before, after = (
+            torch.zeros((1, count), dtype=torch.float64, device=waveform.device) for count in self.padding(samples)
+        )
         signal = chain([before], resampled(waveform, given, self.rate, self.resampler), [after])
         yield from _runs(signal, self.window, self.hop, size)
 
@@ -217,8 +220,8 @@ def embed(embedder: Embedder, clip: Clip) -> Array:
     """The embedding of a clip, float32 ``[F, D]``, without gradients.
 
     Equal to what `Embedder.forward` gives for the whole clip, but for rounding (see `Embedder.infer`). Besides the
-    clip and its embedding, memory does not grow with the clip's length: resampler, front end and network see one part
-    at a time.
+    clip, unless it stays in its file (`percept.stored`), and its embedding, memory does not grow with the clip's
+    length: resampler, front end and network see one part at a time.
 
     Raises:
         Unscorable: when the clip is empty, too short for this embedding or not finite.
@@ -229,18 +232,24 @@ def embed(embedder: Embedder, clip: Clip) -> Array:
     wrong = not_finite(samples)
     if wrong:
         raise Unscorable(f"the clip is not finite: {wrong} of {samples.size} samples are NaN or infinite")
-    waveform = torch.from_numpy(np.require(samples, np.float32, ["C", "W"]))
-    if embedder.device.type == "cuda":
-        waveform = uploaded(waveform, embedder.device)
+    waveform = _waveform(samples, embedder.device)
     frames = room(embedder.frames(samples.size, clip.rate), embedder.dimension)
     begin = 0
     with torch.no_grad():
-        for run in embedder.runs(waveform[None], clip.rate, batch(embedder)):
+        for run in embedder.runs(waveform, clip.rate, batch(embedder)):
             frames[begin : begin + len(run)] = infer(embedder, run)
             begin += len(run)
     if begin != len(frames):
         raise RuntimeError(f"{begin} windows came out of a clip that has {len(frames)}")
     return frames
+
+
+def _waveform(samples: Array | Stored, device: torch.device) -> Tensor | Walked:
+    """The samples as ``[1, T]``, where the network is; for a processor a long recording may stay in its file."""
+    if isinstance(samples, Stored) and device.type == "cpu":
+        return Walked(samples)
+    waveform = torch.from_numpy(np.require(samples, np.float32, ["C", "W"]))[None]
+    return uploaded(waveform, device) if device.type == "cuda" else waveform
 
 
 def _runs(parts: Iterable[Tensor], window: int, hop: int, size: int) -> Iterator[Tensor]:
