@@ -295,11 +295,12 @@ NOTES = {
         "tried: manifests in a database. Workers hold one job at a time."
     ),
     "memory": (
-        "Every process holds its clip, what it makes of it, the libraries, and an embedding's weights. Tried and kept: "
-        "conversion, resampling, front ends, codecs and measures block by block; PESQ, STOI and CDPAM in windows; "
-        "recordings that measures read from the file as they go; large arrays that the system gets back. Nothing is "
-        "shared between the processes, so all together take as many times that much as there are processes: "
-        "`--jobs 1` where that is too much."
+        "Every process holds what it makes of its clip, the libraries, and an embedding's weights (VGGish's are 288 "
+        "MB: two processes with it are what exceeds 1.5 GB). Tried and kept: conversion, resampling, front ends, "
+        "codecs and measures block by block; PESQ, STOI and CDPAM in windows; recordings that measures, embeddings "
+        "and codecs read from the file as they go; large arrays that the system gets back. Nothing is shared between "
+        "the processes, so all together take as many times that much as there are processes: `--jobs 1` where that "
+        "is too much."
     ),
 }
 """What limits, and what was tried."""
