@@ -8,13 +8,13 @@ Conventions:
     to it with rounding noise. The network then computes in the format of its own numbers (float32, or
     bfloat16 on request).
 
-Contents: `Embedder`, `parts`, `embed`.
+Contents: `Embedder`, `embed`.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Literal, Self
 
@@ -122,19 +122,43 @@ class Embedder(nn.Module):
         Raises:
             Unscorable: when the waveform is too short for one window.
         """
-        windows = self.windows(waveform, rate)
-        rows = [self.encode(part) for part in parts(windows, self.chunk)]
+        rows = [self.encode(self.cut(pieces)) for pieces in self.stretches(waveform, rate)]
         kind = torch.promote_types(waveform.dtype, torch.float32)
-        return torch.cat(rows).reshape(*windows.shape[:2], self.dimension).to(kind)
+        return torch.cat(rows).reshape(waveform.shape[0], -1, self.dimension).to(kind)
 
     def windows(self, waveform: Tensor, rate: int | None = None) -> Tensor:
-        """The waveform ``[B, T]`` at the embedding's rate, padded and cut: float64 ``[B, F, window]``."""
+        """The waveform ``[B, T]`` at the embedding's rate, padded and cut: float64 ``[B, F, window]``, a view."""
+        return self._signal(waveform, rate).unfold(-1, self.window, self.hop)
+
+    def stretches(self, waveform: Tensor, rate: int | None = None) -> Iterator[tuple[Tensor, ...]]:
+        """What `cut` makes the windows of, `chunk` windows at a time: neighbouring pieces ``[b, samples]`` each.
+
+        Windows overlap, and each would add a gradient as long as the clip. Pieces do not, so the backward pass takes
+        time and memory that grow with the clips' length, not with its square. Clips that have fewer windows than
+        that are taken together.
+        """
+        signal = self._signal(waveform, rate)
+        count = 1 + (signal.shape[-1] - self.window) // self.hop
+        for clips in torch.split(signal, max(1, self.chunk // count)):
+            pieces = torch.split(clips, self.chunk * self.hop, dim=1)
+            for number, start in enumerate(range(0, count, self.chunk)):
+                needed = (min(self.chunk, count - start) - 1) * self.hop + self.window
+                last = (needed - 1) // (self.chunk * self.hop)
+                rest = pieces[number + last][:, : needed - last * self.chunk * self.hop]
+                yield *pieces[number : number + last], rest
+
+    def cut(self, pieces: Sequence[Tensor]) -> Tensor:
+        """Windows ``[N, window]`` of pieces that `stretches` gives: all of the first clip, then of the next."""
+        return torch.cat(list(pieces), dim=1).unfold(-1, self.window, self.hop).flatten(0, 1)
+
+    def _signal(self, waveform: Tensor, rate: int | None) -> Tensor:
+        """The waveform ``[B, T]`` at the embedding's rate and padded, float64."""
         if waveform.ndim != 2:
             raise ValueError(f"a batch of waveforms is [B, T], not {list(waveform.shape)}")
         given = rate or self.rate
         samples = resample(waveform.double(), given, self.rate, self.resampler)
         self._check(samples.shape[-1], waveform.shape[-1] / given)
-        return functional.pad(samples, self.padding(samples.shape[-1])).unfold(-1, self.window, self.hop)
+        return functional.pad(samples, self.padding(samples.shape[-1]))
 
     def runs(self, waveform: Tensor | Walked, rate: int | None, size: int) -> Iterator[Tensor]:
         """What `windows` gives for one waveform ``[1, T]``, bit for bit, `size` at a time: float64 ``[N, window]``.
@@ -201,19 +225,6 @@ class Embedder(nn.Module):
         if not samples or samples + sum(self.padding(samples)) < self.window:
             needed = self.window / self.rate if samples else 1 / self.rate
             raise Unscorable(f"{self.title} needs at least {needed:.3g} s; the clip lasts {seconds:.3g} s")
-
-
-def parts(windows: Tensor, size: int) -> Iterator[Tensor]:
-    """Windows ``[B, F, window]`` in order, ``[N, window]`` with N of `size` but for the last.
-
-    The windows of a clip overlap and are a view; only those at hand are copied, where they are of several clips.
-    """
-    count, frames = windows.shape[:2]
-    for start in range(0, count * frames, size):
-        stop = min(start + size, count * frames)
-        rows = range(start // frames, (stop - 1) // frames + 1)
-        own = [windows[row, max(start - row * frames, 0) : stop - row * frames] for row in rows]
-        yield own[0] if len(own) == 1 else torch.cat(own)
 
 
 def embed(embedder: Embedder, clip: Clip) -> Array:
