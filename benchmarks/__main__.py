@@ -17,6 +17,8 @@ RESULTS = ROOT / "benchmarks" / "results.json"
 PAGE = ROOT / "docs" / "benchmarks.md"
 REPEATS, QUICK_REPEATS = 5, 2
 CASES = ("openl3", "vggish", "scores", "whole", "startup", "ceilings", "ways", "profile", "growth", "memory")
+ONCE = ("growth", "memory")
+"""Cases that take so long that they are not repeated."""
 BEFORE = "3043aeb"
 """The revision before the work on speed began."""
 
@@ -74,7 +76,8 @@ def _measure(given: argparse.Namespace) -> None:
             folder.mkdir()
             setting = _setting(given, folder, repeats, before, name, peers)
             measured = f"Measured {results['date']} at revision {results['machine']['revision']}"
-            measured += f", {repeats} repetitions{', a quick run' if given.quick else ''}."
+            measured += "" if case in ONCE else f", {repeats} repetitions"
+            measured += ", a quick run." if given.quick else "."
             try:
                 found = _cases()[case](setting)
             except Failed as problem:

@@ -17,10 +17,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -57,39 +55,16 @@ def words(script: str, jobs: int) -> list[str]:
     return [*own[script], "--jobs", str(jobs), "--quiet"]
 
 
-def peaks(leader: int, found: dict[int, float]) -> None:
-    """Note the largest resident memory so far, in MiB, of a process and of all below it (Linux)."""
-    status = {}
-    for path in Path("/proc").glob("[0-9]*/status"):
-        try:
-            lines = dict(line.split(":", 1) for line in path.read_text().splitlines() if ":" in line)
-        except OSError:  # it has ended meanwhile
-            continue
-        status[int(path.parent.name)] = int(lines["PPid"]), int(lines.get("VmHWM", "0 kB").split()[0]) / 1024
-    own = {leader}
-    while more := {pid for pid, (parent, _) in status.items() if parent in own} - own:
-        own |= more
-    for pid in own & set(status):
-        found[pid] = max(found.get(pid, 0.0), status[pid][1])
-
-
 def watched(jobs: int, folder: str) -> dict[str, Any]:
     """The three scripts, one after the other as users run them: seconds of each, and the largest peaks of memory."""
-    seconds, leaders, workers = {}, {}, {}
-    for script in SCRIPTS:
-        found: dict[int, float] = {}
-        started = time.perf_counter()
-        command = [sys.executable, str(ROOT / f"{script}.py"), *words(script, jobs)]
-        with subprocess.Popen(command, cwd=folder, stdout=sys.stderr) as process:
-            while process.poll() is None:
-                peaks(process.pid, found)
-                time.sleep(POLL_SECONDS)
-        seconds[script] = time.perf_counter() - started
-        if process.returncode:
-            raise SystemExit(f"{script} ended with status {process.returncode}")
-        leaders[script] = found.pop(process.pid)
-        workers[script] = max(found.values(), default=0.0)
-    return {"seconds": seconds, "leader_mib": leaders, "worker_mib": workers}
+    sys.path.insert(0, str(ROOT))
+    from benchmarks.memory import watch
+
+    found = {
+        script: watch([sys.executable, str(ROOT / f"{script}.py"), *words(script, jobs)], Path(folder), POLL_SECONDS)
+        for script in SCRIPTS
+    }
+    return {key: {script: one[key] for script, one in found.items()} for key in ("seconds", "leader_mib", "worker_mib")}
 
 
 def measured(clips: int, seconds: float, jobs: int) -> dict[str, Any]:

@@ -52,7 +52,8 @@ def page(results: Results, curve: str = "") -> str:
     for key in ("growth", "memory"):
         if key in cases:
             picture = f"![cost and memory by number of clips]({curve})\n\n" if key == "growth" and curve else ""
-            parts.append(_section(key, cases, f"{picture}{_lines(cases[key])}\n{NOTES[key]}\n"))
+            told = _growth(cases[key]) if key == "growth" else _lines(cases[key])
+            parts.append(_section(key, cases, f"{picture}{told}\n{NOTES[key]}\n"))
     parts.append(_versions(cases))
     return "\n".join(part.strip("\n") + "\n" for part in parts if part)
 
@@ -221,8 +222,26 @@ def _compared(case: Results, ours: str, more: Sequence[str] = (), extra: Any = N
     return table(header, rows) + ("\n" + "\n".join(tolerances) + "\n" if tolerances else "")
 
 
+def _growth(case: Results) -> str:
+    """The curve as a table: seconds of each script, the same with nothing to do, and the leading process's memory."""
+    scripts = list(dict.fromkeys(name for line in case["lines"] for name in line.get("seconds", {})))
+    short = [name.replace("_", " ") for name in scripts]
+    header = ["clips", *(f"{name}, s" for name in short), "s per audio s", "again, nothing to do, s",
+              *(f"{name}, leading process, MiB" for name in short), "worker, MiB", "files", "GB"]  # fmt: skip
+    rows = []
+    for line in case["lines"]:
+        seconds, again, leaders = (line.get(key, {}) for key in ("seconds", "cached_seconds", "leader_by_script_mib"))
+        cells = [f"{line['clips']:,}", *(f"{seconds.get(name, 0):.1f}" for name in scripts)]
+        cells += [f"{line.get('seconds_per_audio_second', 0):.3f}", f"{sum(again.values()):.1f}"]
+        cells += [*(f"{leaders.get(name, 0):.0f}" for name in scripts), f"{line.get('worker_mib', 0):.0f}"]
+        rows.append([*cells, f"{line.get('files', 0):,}", f"{line.get('bytes', 0) / 1e9:.2f}"])
+    text = table(header, rows) if rows else ""
+    return text + (f"\nNot measured: {case['reason']}.\n" if case.get("reason") else "")
+
+
 def _lines(case: Results) -> str:
-    names = list(dict.fromkeys(name for line in case["lines"] for name in line))
+    """What a script printed, but for its seconds, which say nothing without something to compare them with."""
+    names = [name for name in dict.fromkeys(name for line in case["lines"] for name in line) if name != "seconds"]
     rows = [[_cell(line.get(name)) for name in names] for line in case["lines"]]
     text = table([name.replace("_", " ") for name in names], rows) if rows else ""
     return text + (f"\nNot measured: {case['reason']}.\n" if case.get("reason") else "")
@@ -276,11 +295,12 @@ NOTES = {
         "tried: manifests in a database. Workers hold one job at a time."
     ),
     "memory": (
-        "Every process holds its clip, what it makes of it, the libraries, and an embedding's weights. Tried and kept: "
-        "conversion, resampling, front ends, codecs and measures block by block; PESQ, STOI and CDPAM in windows; "
-        "recordings that measures read from the file as they go; large arrays that the system gets back. Nothing is "
-        "shared between the processes, so all together take as many times that much as there are processes: "
-        "`--jobs 1` where that is too much. The growth of a network's memory with the clip is its result alone."
+        "Every process holds what it makes of its clip, the libraries, and an embedding's weights (VGGish's are 288 "
+        "MB: two processes with it are what exceeds 1.5 GB). Tried and kept: conversion, resampling, front ends, "
+        "codecs and measures block by block; PESQ, STOI and CDPAM in windows; recordings that measures, embeddings "
+        "and codecs read from the file as they go; large arrays that the system gets back. Nothing is shared between "
+        "the processes, so all together take as many times that much as there are processes: `--jobs 1` where that "
+        "is too much."
     ),
 }
 """What limits, and what was tried."""

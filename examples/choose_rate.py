@@ -1,4 +1,4 @@
-"""Example 3: the lowest Opus rate whose loss stays under a threshold.
+"""Example 3: the lowest Opus rate from which on the loss stays under a threshold.
 
     python -m examples.choose_rate
     python -m examples.choose_rate --clip music_piano --embedding logmel --like-noise 25
@@ -42,15 +42,17 @@ def main(words: Sequence[str] | None = None) -> None:
     threshold = chosen.threshold
     why = f"a loss of {threshold}"
     if threshold is None:
-        threshold = float(loss(clean[None], common.noisy(clean, chosen.like_noise, seed=0)[None]))
-        why = f"{threshold:.4f}, the loss of white noise at {chosen.like_noise:g} dB"
+        noise = common.noisy(clean, chosen.like_noise, seed=0)
+        threshold = float(loss(clean[None], noise[None]))
+        pesq = common.scores(clean, noise, ["pesq_wb"])["pesq_wb"]
+        why = f"{threshold:.4f}, the loss of white noise at {chosen.like_noise:g} dB (PESQ {pesq:.2f})"
     rows, best = [], None
     for rate in sorted(chosen.rates):
         coded = CODECS["opus"].code(Clip(clean.numpy(), RATE_HZ), rate)
         version = torch.from_numpy(coded.samples)
         value = float(loss(clean[None], version[None]))
         spent = coded.file_bits / len(clean) * RATE_HZ / 1000
-        best = rate if best is None and value <= threshold else best
+        best = (rate if best is None else best) if value <= threshold else None
         pesq = common.scores(clean, version, ["pesq_wb"])["pesq_wb"]
         rows.append([f"{rate:g}", f"{spent:.1f}", f"{value:.4f}", f"{pesq:.2f}", "yes" if value <= threshold else ""])
     choice = f"the lowest rate is {best:g} kbit/s" if best is not None else "no rate stays under it"

@@ -77,8 +77,8 @@ def scores(reference: Tensor, degraded: Tensor, measures: Sequence[str] = MEASUR
 
 
 def quiet_control() -> None:
-    """Say once, not once a loss, that networks without pretrained weights are the untrained control."""
-    warnings.filterwarnings("once", message=".*untrained weights are used.*")
+    """Pass over the warning of each loss without pretrained weights; the tables name it the untrained control."""
+    warnings.filterwarnings("ignore", message=".*untrained weights are used.*")
 
 
 def parameters(network: nn.Module) -> int:

@@ -54,6 +54,7 @@ def interval_and_p(
         return (math.nan,) * 4
 
     def fisher(keep: Any) -> float:
+        """Fisher's z of the correlation over these rows."""
         return math.atanh(min(max(_coefficient(x[keep], y[keep], method), -1 + 1e-12), 1 - 1e-12))
 
     centre = math.atanh(min(max(r, -1 + 1e-12), 1 - 1e-12))
@@ -78,6 +79,7 @@ def difference(
     target = _prepared(y, method)
 
     def gap(a: Array64, b: Array64, to: Array64) -> float:
+        """How much more strongly a follows than b."""
         return _coefficient(a, to, method) - _coefficient(b, to, method)
 
     observed = gap(first, second, target)

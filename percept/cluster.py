@@ -111,6 +111,7 @@ def _look() -> Any:
     """A function that tells what a worker has; made inside another, it travels by value to where percept is not."""
 
     def look(folders: list[str], marks: dict[str, str]) -> dict[str, Any]:
+        """What this worker has: its host, what it lacks, and its version."""
         import os
         import pathlib
         import socket
@@ -160,6 +161,7 @@ def _finished(client: Any, jobs: Sequence[Job], window: int) -> Iterator[tuple[J
     left, folder = iter(jobs), str(Path.cwd())
 
     def send(count: int) -> None:
+        """Hand the next jobs to the cluster."""
         for job in islice(left, count):
             future = client.submit(_remote, folder, job, pure=False)
             waiting[future.key] = future, job

@@ -185,15 +185,18 @@ def logistic(x: Array64, y: Array64, *, rising: bool) -> Curve:
     sign = 1.0 if rising else -1.0
 
     def parts(c: Array64, values: Array64) -> tuple[Array64, Array64, float, float]:
+        """Distance from the middle, share of the height reached, height and slope."""
         # Height and slope as logarithms keep them positive, which makes the curve monotone.
         height, slope = math.exp(c[1]), sign * math.exp(c[2])
         return values - c[3], np.asarray(expit(slope * (values - c[3]))), height, slope
 
     def curve(c: Array64, values: Array64) -> Array64:
+        """The curve at these values."""
         _, share, height, _ = parts(c, values)
         return np.asarray(c[0] + height * share)
 
     def gradient(c: Array64) -> Array64:
+        """Its derivatives by the four parameters, ``[n, 4]``."""
         distance, share, height, slope = parts(c, scaled)
         steep = height * share * (1 - share)
         return np.stack([np.ones_like(share), height * share, steep * slope * distance, -steep * slope], axis=1)

@@ -50,6 +50,7 @@ class Family(Choice):
         limits: smallest and largest allowed level.
         harsher: whether a higher or a lower level is the stronger degradation.
         whole: only whole numbers are levels.
+        walks: it only takes slices of the samples, so a long recording may stay in its file (`percept.stored.Stored`).
     """
 
     unit: str
@@ -58,6 +59,7 @@ class Family(Choice):
     limits: tuple[float, float]
     harsher: Literal["higher", "lower"]
     whole: bool = False
+    walks: bool = False
 
     def condition(self, level: float) -> str:
         """The name of this degradation at `level`: ``noise_0.005``."""

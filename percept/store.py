@@ -20,7 +20,7 @@ import platform
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +186,16 @@ class Manifest:
         """
         self._write(*map(asdict, records))
         self._records.update((record.name, record) for record in records)
+
+    def skip(self, draft: Record, reason: str) -> None:
+        """Note that an item was not attempted, and why, unless that is noted already.
+
+        Raises:
+            PerceptError: as `append`.
+        """
+        skipped = replace(draft, path="", status="skipped", reason=reason)
+        if self.find(*draft.name) != skipped:
+            self.append(skipped)
 
     def plan(self, plan: Plan) -> None:
         """Note what the present run of a stage is about, so that leftovers of earlier settings are not analysed."""

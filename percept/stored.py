@@ -1,6 +1,6 @@
-"""Long recordings that stay in their file while measures walk through them.
+"""Long recordings that stay in their file while others walk through them.
 
-A pair of two hours takes 0.9 GB in memory, more than all else that a measure needs.
+A pair of two hours takes 0.9 GB in memory, more than all else that a measure, an embedding or a codec needs.
 
 Contents: `Stored`, `open_mono`.
 """

@@ -228,6 +228,7 @@ def _open(url: str) -> Any:
     outcome: list[Any] = []
 
     def ask() -> None:
+        """Note the answer, or the problem."""
         request = urllib.request.Request(url, headers={"User-Agent": "percept"})
         try:
             outcome.append(urllib.request.urlopen(request, timeout=REACH_SECONDS))

@@ -50,7 +50,7 @@ def test_train_denoiser(tmp_path: Path, page: Path, capsys: pytest.CaptureFixtur
     train_denoiser.main([*words, "--page", str(page)])
     rows = pd.read_csv(tmp_path / "out" / "scores.csv")
     assert list(rows["loss"].unique()) == ["none", "l1", "mrstft", "logmel"]
-    assert len(rows) == 3 * (1 + 3 * 2) and rows[["pesq_wb", "stoi", "si_sdr"]].notna().all().all()
+    assert len(rows) == 3 * 2 * (1 + 3) and rows[["pesq_wb", "stoi", "si_sdr"]].notna().all().all()
     assert "multi-resolution STFT and Log-mel L1" in capsys.readouterr().out
     assert re.search(r"\| waveform L1 \| [\d.]+ ± [\d.]+ \|", page.read_text(encoding="utf-8"))
 

@@ -24,7 +24,7 @@ from percept.embeddings._embedder import Embedder
 from percept.embeddings._resample import Table
 from percept.loudness import LoudnessMeter, loudness
 from percept.metrics import METRICS, SIMILARITIES
-from percept.records import Weights
+from percept.records import Codec, Weights
 from percept.schema import Array, Clip, Unreadable, Unscorable
 from percept.store import Manifest
 
@@ -412,6 +412,36 @@ def test_a_recording_that_stays_in_its_file(monkeypatch: pytest.MonkeyPatch, tmp
     soundfile.write(paths[0], np.full(50_002, np.nan), 16000, format="WAV", subtype="FLOAT")
     with pytest.raises(Unreadable, match="50002 of 50002 samples are not finite"):
         stored.open_mono(paths[0])
+
+
+@pytest.mark.parametrize("rate", [16000, 44100])
+def test_embeddings_and_versions_of_a_recording_that_stays_in_its_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, rate: int
+) -> None:
+    """They are those of one that was read, bit for bit."""
+    monkeypatch.setattr(stored, "LONG", 20_000)
+    monkeypatch.setattr(_resample, "PART", 5000)
+    monkeypatch.setattr(dsp, "BLOCK", 4096)
+    clip, _ = pair(50_001)
+    path = tmp_path / "clip.wav"
+    soundfile.write(path, clip.samples, rate, subtype="FLOAT")
+    read, opened = media.read_mono(path), stored.open_mono(path)
+    assert isinstance(opened.samples, stored.Stored)
+    for name in ("logmel", "vggish"):
+        network = embedder(name)
+        assert np.array_equal(embeddings.embed(network, opened), embeddings.embed(network, read)), name
+    families = [*map(DEGRADATIONS.__getitem__, DEGRADATIONS.names()), *map(CODECS.__getitem__, CODECS.names())]
+    walking = [family for family in families if family.walks]
+    assert {family.name for family in walking} >= {"noise", "mp3", "opus", "aac"}
+    for family in walking:
+        made = []
+        for given in (read, opened):
+            level = family.levels[0]
+            if isinstance(family, Codec):
+                made.append(family.code(given, level).samples)
+            else:
+                made.append(family.apply(given, level, np.random.default_rng(0)))
+        assert np.array_equal(*made), family.name
 
 
 def test_large_arrays_have_memory_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def test_columns_are_those_of_the_design(workplace: Path, all_three: AllThree) -
     wide = pd.read_csv(results / "evaluation_results.csv")
     first = ["clip", "condition", "family", "level", "level_unit", "bits_per_second", "logmel_similarity", "stoi"]
     assert list(wide.columns)[: len(first)] == first
-    assert len(wide) == 2 * 5 and len(pd.read_csv(results / "measures.csv")) == 2 * 5 * 6
+    assert len(wide) == 2 * 5 and len(pd.read_csv(results / "measures.csv")) == 2 * 5 * 8
 
 
 def test_a_second_run_does_nothing(
@@ -191,7 +191,7 @@ def test_items_that_were_planned_but_not_made_stay_rows(workplace: Path, all_thr
         manifest.write_text("".join(line for line in lines if f'"condition": "{lost}"' not in line))
     assert scripts["analyze"]() == 1
     rows = pd.read_csv(workplace / "results" / "measures.csv")
-    assert len(rows) == 2 * 5 * 6
+    assert len(rows) == 2 * 5 * 8
     lost = rows[rows["status"] == "skipped"]
     assert len(lost) == 2 * (6 + 4) and lost["reason"].str.contains("run extract_embeddings.py again").all()
 
@@ -309,7 +309,7 @@ def test_a_bad_clip_is_rows_with_a_reason(workplace: Path, all_three: AllThree) 
     assert set(failures["item"]) == {"bad"}
     assert set(failures[failures["status"] == "failed"]["stage"]) == {"convert"}
     rows = pd.read_csv(workplace / "results" / "measures.csv")
-    assert len(rows) == 3 * 5 * 6
+    assert len(rows) == 3 * 5 * 8
     bad = rows[rows["item"] == "bad"]
     assert (bad["status"] == "skipped").all() and bad["value"].isna().all() and bad["reason"].str.len().gt(10).all()
     assert (rows[rows["item"] != "bad"]["status"] == "ok").all()

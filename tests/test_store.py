@@ -93,6 +93,21 @@ def test_left_over_temporary_files_are_removed(tmp_path: Path) -> None:
         assert temporary.parent == tmp_path and temporary.write_text("whole")
 
 
+def test_lines_share_their_texts(tmp_path: Path) -> None:
+    """Of many lines about one clip each text is held once, and names of facts, too; a file is read once."""
+    manifest = Manifest(tmp_path).open()
+    for number in range(3):
+        facts = {"audio_seconds": 1.5, "kind": "speech"}
+        manifest.append(Record("score", "a clip", f"noise_{number}", "stoi", reason="a remark", facts=facts))
+    read = Manifest(tmp_path).records()
+    assert read == manifest.records()
+    for field in ("stage", "item", "measure", "status", "reason"):
+        assert len({id(getattr(record, field)) for record in read}) == 1, field
+    assert len({id(name) for record in read for name in record.facts}) == 2
+    assert len({id(record.facts["kind"]) for record in read}) == 1
+    assert all(a is b for a, b in zip(read, Manifest(tmp_path).records(), strict=True))
+
+
 def test_plans_replace_each_other(tmp_path: Path) -> None:
     """The last plan of a stage counts, and an unchanged plan adds no line."""
     manifest = Manifest(tmp_path).open()

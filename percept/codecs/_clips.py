@@ -3,7 +3,7 @@
 Conventions:
     Inside a codec audio is always ``[C, T]``, float32. A rate in kbit/s is that of all channels together.
 
-Contents: `channels`, `at_rate`, `resampled`, `fitted`, `restored`, `rates`.
+Contents: `check`, `channels`, `at_rate`, `resampled`, `fitted`, `restored`, `rates`.
 """
 
 from __future__ import annotations
@@ -30,20 +30,26 @@ REACH = 2**15
 the band alone: by -58 dB (root mean square) of white noise, by -80 dB of speech."""
 
 
-def channels(clip: Clip) -> Array:
-    """The clip as ``[C, T]``.
+def check(clip: Clip) -> int:
+    """The number of the clip's channels.
 
     Raises:
         Unscorable: when it has no samples, some that are not finite, or more than two channels.
     """
-    samples = np.atleast_2d(clip.samples)
-    if samples.shape[-1] == 0:
+    count = clip.samples.shape[0] if clip.samples.ndim > 1 else 1
+    if clip.samples.shape[-1] == 0:
         raise Unscorable("the clip has no samples")
-    if samples.shape[0] > MOST_CHANNELS:
-        raise Unscorable(f"the clip has {samples.shape[0]} channels; codecs take 1 or {MOST_CHANNELS}")
-    if dsp.not_finite(samples):
+    if count > MOST_CHANNELS:
+        raise Unscorable(f"the clip has {count} channels; codecs take 1 or {MOST_CHANNELS}")
+    if dsp.not_finite(clip.samples):
         raise Unscorable("the clip has samples that are not finite")
-    return samples
+    return count
+
+
+def channels(clip: Clip) -> Array:
+    """The clip as ``[C, T]``, checked."""
+    check(clip)
+    return np.atleast_2d(clip.samples)
 
 
 def at_rate(samples: Array, old_rate: int, new_rate: int) -> Array:

@@ -28,23 +28,23 @@ SHORTEST = 2048
 
 def code(clip: Clip, kbps: float, form: Format) -> Coded:
     """See `percept.codecs.ffmpeg.code`."""
-    samples = _clips.channels(clip)
-    count, wanted = samples.shape
+    count, wanted = _clips.check(clip), clip.samples.shape[-1]
     rate = coded_rate(clip.rate, kbps, count, form)
     length = ceil(wanted * rate / clip.rate)
-    result = dsp.room(*samples.shape)
-    # Views: a long clip is there once, and once more as what was heard of it.
+    result = dsp.room(count, wanted)
+    # A long clip is there as what was heard of it, and once more unless it stays in its file.
     rows = [slice(row, row + 1) for row in range(count)] if form.alone else [slice(count)]
     payload = size = 0
     for row in rows:
-        stream = samples[row]
-        parts = _clips.resampled((stream[:, part] for part in dsp.blocks(wanted)), wanted, clip.rate, rate)
+        taken = 1 if form.alone else count
+        stream = (np.atleast_2d(clip.samples[..., part])[row] for part in dsp.blocks(wanted))
+        parts = _clips.resampled(stream, wanted, clip.rate, rate)
         total = max(length + form.margin, SHORTEST if form.encoder == "aac" else 0)
-        padded = _clips.fitted(parts, 0, total, len(stream))
-        content = write(padded, len(stream), rate, kbps / len(rows), form)
+        padded = _clips.fitted(parts, 0, total, taken)
+        content = write(padded, taken, rate, kbps / len(rows), form)
         heads, bits = _summary(content)
         heard = (part / np.float32(form.gain(kbps)) for part in decoded(content))
-        aligned = _clips.fitted(heard, form.delay(heads), length, len(stream))
+        aligned = _clips.fitted(heard, form.delay(heads), length, taken)
         _fill(result[row], _clips.resampled(aligned, length, rate, clip.rate))
         payload += bits
         size += 8 * len(content)

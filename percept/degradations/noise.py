@@ -59,6 +59,7 @@ DEGRADATIONS.add(
         neutral=0.0,
         limits=(0.0, 10.0),
         harsher="higher",
+        walks=True,
     )
 )
 DEGRADATIONS.add(

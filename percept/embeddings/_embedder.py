@@ -8,13 +8,13 @@ Conventions:
     to it with rounding noise. The network then computes in the format of its own numbers (float32, or
     bfloat16 on request).
 
-Contents: `Embedder`, `parts`, `embed`.
+Contents: `Embedder`, `embed`.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Literal, Self
 
@@ -25,8 +25,9 @@ from torch.nn import functional
 
 from percept.dsp import mono, not_finite, room
 from percept.embeddings._batches import arithmetic, batch, infer, uploaded
-from percept.embeddings._resample import Table, resample, resampled, resampled_length
+from percept.embeddings._resample import Table, Walked, resample, resampled, resampled_length
 from percept.schema import Array, Array64, Clip, Unscorable
+from percept.stored import Stored
 
 Precision = Literal["float32", "tf32", "bfloat16"]
 
@@ -121,21 +122,45 @@ class Embedder(nn.Module):
         Raises:
             Unscorable: when the waveform is too short for one window.
         """
-        windows = self.windows(waveform, rate)
-        rows = [self.encode(part) for part in parts(windows, self.chunk)]
+        rows = [self.encode(self.cut(pieces)) for pieces in self.stretches(waveform, rate)]
         kind = torch.promote_types(waveform.dtype, torch.float32)
-        return torch.cat(rows).reshape(*windows.shape[:2], self.dimension).to(kind)
+        return torch.cat(rows).reshape(waveform.shape[0], -1, self.dimension).to(kind)
 
     def windows(self, waveform: Tensor, rate: int | None = None) -> Tensor:
-        """The waveform ``[B, T]`` at the embedding's rate, padded and cut: float64 ``[B, F, window]``."""
+        """The waveform ``[B, T]`` at the embedding's rate, padded and cut: float64 ``[B, F, window]``, a view."""
+        return self._signal(waveform, rate).unfold(-1, self.window, self.hop)
+
+    def stretches(self, waveform: Tensor, rate: int | None = None) -> Iterator[tuple[Tensor, ...]]:
+        """What `cut` makes the windows of, `chunk` windows at a time: neighbouring pieces ``[b, samples]`` each.
+
+        Windows overlap, and each would add a gradient as long as the clip. Pieces do not, so the backward pass takes
+        time and memory that grow with the clips' length, not with its square. Clips that have fewer windows than
+        that are taken together.
+        """
+        signal = self._signal(waveform, rate)
+        count = 1 + (signal.shape[-1] - self.window) // self.hop
+        for clips in torch.split(signal, max(1, self.chunk // count)):
+            pieces = torch.split(clips, self.chunk * self.hop, dim=1)
+            for number, start in enumerate(range(0, count, self.chunk)):
+                needed = (min(self.chunk, count - start) - 1) * self.hop + self.window
+                last = (needed - 1) // (self.chunk * self.hop)
+                rest = pieces[number + last][:, : needed - last * self.chunk * self.hop]
+                yield *pieces[number : number + last], rest
+
+    def cut(self, pieces: Sequence[Tensor]) -> Tensor:
+        """Windows ``[N, window]`` of pieces that `stretches` gives: all of the first clip, then of the next."""
+        return torch.cat(list(pieces), dim=1).unfold(-1, self.window, self.hop).flatten(0, 1)
+
+    def _signal(self, waveform: Tensor, rate: int | None) -> Tensor:
+        """The waveform ``[B, T]`` at the embedding's rate and padded, float64."""
         if waveform.ndim != 2:
             raise ValueError(f"a batch of waveforms is [B, T], not {list(waveform.shape)}")
         given = rate or self.rate
         samples = resample(waveform.double(), given, self.rate, self.resampler)
         self._check(samples.shape[-1], waveform.shape[-1] / given)
-        return functional.pad(samples, self.padding(samples.shape[-1])).unfold(-1, self.window, self.hop)
+        return functional.pad(samples, self.padding(samples.shape[-1]))
 
-    def runs(self, waveform: Tensor, rate: int | None, size: int) -> Iterator[Tensor]:
+    def runs(self, waveform: Tensor | Walked, rate: int | None, size: int) -> Iterator[Tensor]:
         """What `windows` gives for one waveform ``[1, T]``, bit for bit, `size` at a time: float64 ``[N, window]``.
 
         The waveform is never there as a whole in double precision, nor at the embedding's rate.
@@ -143,7 +168,9 @@ class Embedder(nn.Module):
         given, length = rate or self.rate, waveform.shape[-1]
         samples = resampled_length(length, given, self.rate)
         self._check(samples, length / given)
-        before, after = (waveform.new_zeros((1, count), dtype=torch.float64) for count in self.padding(samples))
+        before, after = (
+            torch.zeros((1, count), dtype=torch.float64, device=waveform.device) for count in self.padding(samples)
+        )
         signal = chain([before], resampled(waveform, given, self.rate, self.resampler), [after])
         yield from _runs(signal, self.window, self.hop, size)
 
@@ -200,25 +227,12 @@ class Embedder(nn.Module):
             raise Unscorable(f"{self.title} needs at least {needed:.3g} s; the clip lasts {seconds:.3g} s")
 
 
-def parts(windows: Tensor, size: int) -> Iterator[Tensor]:
-    """Windows ``[B, F, window]`` in order, ``[N, window]`` with N of `size` but for the last.
-
-    The windows of a clip overlap and are a view; only those at hand are copied, where they are of several clips.
-    """
-    count, frames = windows.shape[:2]
-    for start in range(0, count * frames, size):
-        stop = min(start + size, count * frames)
-        rows = range(start // frames, (stop - 1) // frames + 1)
-        own = [windows[row, max(start - row * frames, 0) : stop - row * frames] for row in rows]
-        yield own[0] if len(own) == 1 else torch.cat(own)
-
-
 def embed(embedder: Embedder, clip: Clip) -> Array:
     """The embedding of a clip, float32 ``[F, D]``, without gradients.
 
     Equal to what `Embedder.forward` gives for the whole clip, but for rounding (see `Embedder.infer`). Besides the
-    clip and its embedding, memory does not grow with the clip's length: resampler, front end and network see one part
-    at a time.
+    clip, unless it stays in its file (`percept.stored`), and its embedding, memory does not grow with the clip's
+    length: resampler, front end and network see one part at a time.
 
     Raises:
         Unscorable: when the clip is empty, too short for this embedding or not finite.
@@ -229,18 +243,24 @@ def embed(embedder: Embedder, clip: Clip) -> Array:
     wrong = not_finite(samples)
     if wrong:
         raise Unscorable(f"the clip is not finite: {wrong} of {samples.size} samples are NaN or infinite")
-    waveform = torch.from_numpy(np.require(samples, np.float32, ["C", "W"]))
-    if embedder.device.type == "cuda":
-        waveform = uploaded(waveform, embedder.device)
+    waveform = _waveform(samples, embedder.device)
     frames = room(embedder.frames(samples.size, clip.rate), embedder.dimension)
     begin = 0
     with torch.no_grad():
-        for run in embedder.runs(waveform[None], clip.rate, batch(embedder)):
+        for run in embedder.runs(waveform, clip.rate, batch(embedder)):
             frames[begin : begin + len(run)] = infer(embedder, run)
             begin += len(run)
     if begin != len(frames):
         raise RuntimeError(f"{begin} windows came out of a clip that has {len(frames)}")
     return frames
+
+
+def _waveform(samples: Array | Stored, device: torch.device) -> Tensor | Walked:
+    """The samples as ``[1, T]``, where the network is; for a processor a long recording may stay in its file."""
+    if isinstance(samples, Stored) and device.type == "cpu":
+        return Walked(samples)
+    waveform = torch.from_numpy(np.require(samples, np.float32, ["C", "W"]))[None]
+    return uploaded(waveform, device) if device.type == "cuda" else waveform
 
 
 def _runs(parts: Iterable[Tensor], window: int, hop: int, size: int) -> Iterator[Tensor]:

@@ -127,6 +127,7 @@ def fold(tensors: Sequence[Numbers]) -> tuple[float, float, list[tuple[Array64, 
     rest = iter([np.asarray(tensor, dtype=np.float64) for tensor in tensors])
 
     def normalisation() -> tuple[Array64, Array64]:
+        """Factor and offset of the next batch normalisation."""
         gamma, beta, mean, variance = (next(rest) for _ in range(4))
         factor = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
         return factor, beta - factor * mean

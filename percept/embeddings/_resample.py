@@ -39,6 +39,7 @@ from torch.nn import functional
 
 from percept.constants import constant
 from percept.schema import Array64
+from percept.stored import Stored
 
 Indices = npt.NDArray[np.integer[Any]]
 Table = Literal["resampy", "exact"]
@@ -54,6 +55,19 @@ GROUPS_AT_ONCE = 4096
 """Groups in one product of matrices; bounds the memory that a long clip needs."""
 PART = 2**20
 """Samples of a part where there is nothing to resample."""
+
+
+class Walked:
+    """Samples ``[T]`` that stay in their file, for those who take slices of a tensor ``[1, T]``."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, samples: Stored) -> None:
+        self.samples = samples
+        self.shape = (1, samples.size)
+
+    def __getitem__(self, index: tuple[slice, slice]) -> Tensor:
+        return torch.from_numpy(self.samples[index[1]])[None]
 
 
 def resampled_length(length: int, old_rate: int, new_rate: int) -> int:
@@ -78,7 +92,7 @@ def resample(waveform: Tensor, old_rate: int, new_rate: int, table: Table = "exa
     return torch.cat([waveform[:, :0], *resampled(waveform, old_rate, new_rate, table)], dim=1)
 
 
-def resampled(waveform: Tensor, old_rate: int, new_rate: int, table: Table = "exact") -> Iterator[Tensor]:
+def resampled(waveform: Tensor | Walked, old_rate: int, new_rate: int, table: Table = "exact") -> Iterator[Tensor]:
     """The parts that `resample` puts together: float64, however long the waveform is, 6 MB each and no more at a time.
 
     Args:
@@ -90,14 +104,15 @@ def resampled(waveform: Tensor, old_rate: int, new_rate: int, table: Table = "ex
     divisor = gcd(old_rate, new_rate)
     old, new = old_rate // divisor, new_rate // divisor
     if old == new:
-        yield from (part.double() for part in torch.split(waveform, PART, dim=1))
+        starts = range(0, waveform.shape[-1], PART)
+        yield from (waveform[:, start : start + PART].double() for start in starts)
     elif table == "resampy" and new < old:
         yield from _with_slips(waveform, _polyphase(waveform, old, new, table), old, new)
     else:
         yield from _polyphase(waveform, old, new, table)
 
 
-def _polyphase(waveform: Tensor, old: int, new: int, table: Table) -> Iterator[Tensor]:
+def _polyphase(waveform: Tensor | Walked, old: int, new: int, table: Table) -> Iterator[Tensor]:
     length = resampled_length(waveform.shape[-1], old, new)
     plan = _plan(old, new, table, waveform.device)
     periods = ceil(length / plan.outputs)
@@ -115,13 +130,13 @@ def _polyphase(waveform: Tensor, old: int, new: int, table: Table) -> Iterator[T
         yield products.flatten(2)[..., : plan.outputs].flatten(1)[:, : length - begin * plan.outputs]
 
 
-def _around(waveform: Tensor, begin: int, count: int) -> Tensor:
+def _around(waveform: Tensor | Walked, begin: int, count: int) -> Tensor:
     """`count` samples from `begin` on in float64; zeros before the first sample and after the last."""
     low, high = (min(max(place, 0), waveform.shape[-1]) for place in (begin, begin + count))
     return functional.pad(waveform[:, low:high].double(), (low - begin, begin + count - high))
 
 
-def _with_slips(waveform: Tensor, parts: Iterator[Tensor], old: int, new: int) -> Iterator[Tensor]:
+def _with_slips(waveform: Tensor | Walked, parts: Iterator[Tensor], old: int, new: int) -> Iterator[Tensor]:
     """`parts`, corrected where resampy's clock is late; each begins where an output and an input sample coincide.
 
     Every `new` outputs one coincides with an input sample. Where the clock has not quite reached it, resampy

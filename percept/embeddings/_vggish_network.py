@@ -117,6 +117,7 @@ class _Head(nn.Module):
         self.full = nn.ModuleDict({key: _full(tensors, f"embeddings.{key}") for key in FULL})
 
     def activations(self, maps: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Each full layer by name with its output ``[N, C]``."""
         values = maps.permute(0, 2, 3, 1).flatten(1)
         for key, layer in self.full.items():
             values = layer(values)
@@ -124,6 +125,7 @@ class _Head(nn.Module):
             yield FULL[key], values
 
     def forward(self, maps: Tensor) -> Tensor:
+        """The last layer's output ``[N, 128]``."""
         ((_, raw),) = deque(self.activations(maps), maxlen=1)
         return raw
 

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from percept import embeddings, weights
-from percept.embeddings._embedder import parts
 from percept.loss.distances import DISTANCES
 from percept.loss.terms import Loss, Reduction, monaural
 from percept.records import Weights
@@ -50,13 +49,13 @@ class PerceptualLoss(Loss):
         distance: "l1", "l2", "cosine" or "frechet".
         layers: "last": the embedding. "all": every layer. Names of layers, see `layer_names`; or names with weights:
             ``{"conv2": 1.0, "embedding": 0.5}``. The loss is the sum of weight times distance; weights that are not
-            given are equal and sum to 1. Layers have units of their own: see `by_layer` for what each contributes.
+            given are equal and sum to 1. Layers have units of their own: see `by_layer` and `balance`.
         weights: the network's: "pretrained" insists on them, "untrained" is the random control, "auto" falls back to it
             with a warning; or what `percept.weights.resolve` gives.
         reduction: "mean" or "sum" over the batch, or "none": ``[B]``.
         rate: of the waveforms, in Hz. Nothing in a waveform tells it: a wrong one is heard as another speed.
         checkpointing: keep no activations for the gradient and compute them again, a few windows at a time: memory
-            hardly grows with clip and batch, and the forward pass runs twice.
+            grows with the waveforms alone, and the forward pass runs twice.
 
     Shape:
         Two times ``[B, T]`` or ``[B, C, T]`` to a number, or to ``[B]``.
@@ -106,28 +105,52 @@ class PerceptualLoss(Loss):
         total = torch.stack([weight * distances[name] for name, weight in self.layers.items()]).sum(dim=0)
         return total.to(torch.promote_types(degraded.dtype, torch.float32))
 
+    def balance(self, reference: Tensor, degraded: Tensor) -> Self:
+        """Set the weights so that on these pairs each chosen layer makes the same part of the loss, which is 1.
+
+        Layers have units of their own, so equal weights leave the sum to the one with the largest numbers.
+
+        Args:
+            reference: as in `forward`; a typical batch.
+            degraded: the same shape, and not identical.
+
+        Raises:
+            PerceptError: a layer does not tell the two apart.
+        """
+        with torch.no_grad():
+            found = {name: float(rows.mean()) for name, rows in self.by_layer(reference, degraded).items()}
+        for name, value in found.items():
+            if not value > 0:
+                raise PerceptError(f"{name} does not tell these waveforms apart: are they identical?")
+        self.layers = {name: 1 / (len(found) * value) for name, value in found.items()}
+        return self
+
     def by_layer(self, reference: Tensor, degraded: Tensor) -> dict[str, Tensor]:
         """The distance at each chosen layer, without its weight: waveforms as in `forward` to float64 ``[B]`` each."""
         return self._distances(*monaural(reference, degraded))
 
     def _distances(self, reference: Tensor, degraded: Tensor) -> dict[str, Tensor]:
         embedder = self.embedder
-        ours, theirs = (embedder.windows(waveform, self.rate) for waveform in (reference, degraded))
+        if any(parameter.requires_grad for parameter in embedder.parameters()):  # by a parent's `requires_grad_`
+            embedder.requires_grad_(False)
         found = []
-        for pair in zip(parts(ours, embedder.chunk), parts(theirs, embedder.chunk), strict=True):
-            if self.checkpointing and torch.is_grad_enabled():
-                found.append(checkpoint(self._kept, *pair, use_reentrant=False))
-            else:
-                found.append(self._kept(*pair))
-        clip = DISTANCES[self.distance].clip
+        # Autocast would round away most of a small difference, and its gradient.
+        with torch.autocast(embedder.device.type, enabled=False):
+            for pair in zip(*(embedder.stretches(w, self.rate) for w in (reference, degraded)), strict=True):
+                if self.checkpointing and torch.is_grad_enabled():
+                    found.append(checkpoint(self._kept, *pair, use_reentrant=False))
+                else:
+                    found.append(self._kept(*pair))
+        clip, count = DISTANCES[self.distance].clip, reference.shape[0]
         layers = zip(self.layers, *found, strict=True)
-        return {name: clip(torch.cat(kept).reshape(*ours.shape[:2], -1)).double() for name, *kept in layers}
+        return {name: clip(torch.cat(kept).reshape(count, -1, kept[0].shape[-1])).double() for name, *kept in layers}
 
-    def _kept(self, reference: Tensor, degraded: Tensor) -> list[Tensor]:
-        """What the distance keeps of some windows ``[N, window]``, for each layer in turn ``[N, K]``."""
-        keep = DISTANCES[self.distance].window
+    def _kept(self, reference: Sequence[Tensor], degraded: Sequence[Tensor]) -> list[Tensor]:
+        """What the distance keeps of the windows of some pieces, for each layer in turn ``[N, K]``."""
+        keep, embedder = DISTANCES[self.distance].window, self.embedder
         kept = {}
-        layers = (self.embedder.activations(self.embedder.spectrogram(w.double())) for w in (reference, degraded))
+        windows = (embedder.cut(pieces).double() for pieces in (reference, degraded))
+        layers = (embedder.activations(embedder.spectrogram(own)) for own in windows)
         for (name, ours), (_, theirs) in zip(*layers, strict=True):
             if name in self.layers:
                 kept[name] = keep(_single(ours), _single(theirs))

@@ -47,6 +47,7 @@ def _value(metric: Metric, reference: Clip, degraded: Clip) -> float | Score:
     from percept.metrics._windows import mean_of_windows
 
     def compute(ours: Clip, theirs: Clip) -> Any:
+        """The measure at its own rate."""
         return metric.compute(at_rate(ours, metric.rate), at_rate(theirs, metric.rate))
 
     if degraded.seconds <= metric.longest_s:

@@ -40,6 +40,7 @@ def _settle(parent: int) -> None:
 
     # A parent that is killed has no time to end its helper, which would wait for work for ever.
     def watch() -> None:
+        """End this process once its parent is another one."""
         while os.getppid() == parent:
             time.sleep(WATCH_SECONDS)
         os._exit(1)

@@ -20,10 +20,12 @@ def remembered(size: int) -> Callable[[Callable[[Array], Result]], Callable[[Arr
     """Let a function of samples ``[T]`` keep its last `size` results, each under a hash of its samples."""
 
     def decorate(function: Callable[[Array], Result]) -> Callable[[Array], Result]:
+        """The function with its memory."""
         results: OrderedDict[bytes, Result] = OrderedDict()
 
         @functools.wraps(function)
         def answer(samples: Array) -> Result:
+            """What the function gave for such samples, or gives now."""
             content = hashlib.sha256()
             for part in blocks(samples.size):
                 content.update(np.ascontiguousarray(samples[part]).data)

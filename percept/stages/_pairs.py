@@ -204,9 +204,11 @@ def _number(text: str | None) -> float | None:
 
 def _row(path: Path, number: int, row: dict[str, str], names: list[str], extra: list[str]) -> Pair:
     def cell(column: str) -> str:
+        """The text of a column, empty where it is missing."""
         return (row.get(column) or "").strip()
 
     def file(column: str) -> Path:
+        """The path in a column, relative to the table."""
         return path.parent / cell(column)
 
     if "\0" in "".join(value or "" for value in row.values() if isinstance(value, str)):

@@ -162,10 +162,12 @@ class _Level:
 
     @property
     def seconds(self) -> float:
+        """Duration of what was seen."""
         return self._frames / self._rate
 
     @property
     def loudness(self) -> float | None:
+        """Its loudness in LUFS; None where it has none."""
         return self._meter.integrated()
 
 

@@ -19,6 +19,7 @@ from percept.settings import Degrade, Embed, Run
 from percept.stages._conditions import UNTRAINED, Condition, codec, family, parse
 from percept.stages._folders import audio_name, clips
 from percept.store import Manifest, Plan, Record, digest, key, plain, writing
+from percept.stored import open_mono
 
 VERSION = 1
 MOST_COMPANY = 64
@@ -69,7 +70,7 @@ def degrade(settings: Degrade, run: Run, *, networks: Embed | None = None) -> Ta
             record = task.records[0]
             if clip.status != "ok":
                 reason = f"the clip could not be converted: {clip.reason}"
-                _skip(manifest, record, reason)
+                manifest.skip(record, reason)
                 tally.add("skipped")
             elif old := manifest.reusable(record.name, record.key):
                 tally.add(old.status, cached=True)
@@ -166,12 +167,6 @@ def _company(clip: Record, means: _Means) -> list[Record]:
     return [other for other in found if other.item != clip.item and other.status == "ok"]
 
 
-def _skip(manifest: Manifest, draft: Record, reason: str) -> None:
-    skipped = replace(draft, path="", status="skipped", reason=reason)
-    if manifest.find(*draft.name) != skipped:
-        manifest.append(skipped)
-
-
 @dataclass(frozen=True)
 class _Work:
     """One version to make, ready to be sent to a worker."""
@@ -185,7 +180,8 @@ class _Work:
 
 
 def _degrade(work: _Work, draft: Record) -> list[dict[str, Any]]:
-    clip = media.read_mono(work.source)
+    record = family(draft.facts["family"])
+    clip = (open_mono if record.walks else media.read_mono)(work.source)
     samples, facts = _version(clip, work, draft)
     if samples.shape != clip.samples.shape or dsp.not_finite(samples):
         raise RuntimeError(f"{draft.condition} changed the length or made values that are not finite")

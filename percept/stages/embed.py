@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from percept import embeddings, media, weights
+from percept import embeddings, weights
 from percept.engines import cores
 from percept.records import Weights
 from percept.runner import Tally, Task, perform, warn
@@ -17,6 +17,7 @@ from percept.schema import CLEAN, PerceptError
 from percept.settings import Embed, Run
 from percept.stages._folders import embedding_folder, versions
 from percept.store import Manifest, Plan, Record, digest, key, plain, writing
+from percept.stored import open_mono
 
 VERSION = 1
 
@@ -75,7 +76,7 @@ def embed(settings: Embed, run: Run, *, audio: Path, seed: int) -> Tally:
             task = _task(manifest, audio, version, choice)
             record = task.records[0]
             if version.status != "ok":
-                _skip(manifest, record, f"there is no audio: {version.reason}")
+                manifest.skip(record, f"there is no audio: {version.reason}")
                 tally.add("skipped")
             elif old := manifest.reusable(record.name, record.key):
                 tally.add(old.status, cached=True)
@@ -138,12 +139,6 @@ def _task(manifest: Manifest, audio: Path, version: Record, choice: Chosen) -> T
     return Task(manifest, (draft,), _embed, (audio / version.path, manifest.folder / target, choice), cost)
 
 
-def _skip(manifest: Manifest, draft: Record, reason: str) -> None:
-    skipped = replace(draft, path="", status="skipped", reason=reason)
-    if manifest.find(*draft.name) != skipped:
-        manifest.append(skipped)
-
-
 def _perform(tasks: Sequence[Task], chosen: Sequence[Chosen], settings: Embed, run: Run) -> Tally:
     device = _device(settings.device)
     broken = _broken(chosen, device)
@@ -196,7 +191,7 @@ def _device(wanted: str, threads: int = 1) -> str:
 
 
 def _embed(source: Path, target: Path, choice: Chosen, threads: int) -> list[dict[str, Any]]:
-    clip = media.read_mono(source)
+    clip = open_mono(source)
     device = _device(choice.device, threads)
     embedder = embeddings.load(choice.spec, choice.weights, device=device, precision=choice.precision, alone=True)
     frames = embeddings.embed(embedder, clip)

@@ -104,6 +104,7 @@ def _spread(how: Run) -> plots.Spread:
     here = replace(how, engine="local", scheduler="")
 
     def spread(draw: Callable[[str], Any], stems: list[str]) -> Iterable[Any]:
+        """What `draw` gives for each stem, in order."""
         jobs = [Job(stem, draw, (stem,)) for stem in stems]
         return runner.values(jobs, here, title="draw").values()
 
