@@ -193,7 +193,7 @@ def test_items_that_were_planned_but_not_made_stay_rows(workplace: Path, all_thr
     rows = pd.read_csv(workplace / "results" / "measures.csv")
     assert len(rows) == 2 * 5 * 8
     lost = rows[rows["status"] == "skipped"]
-    assert len(lost) == 2 * (6 + 4) and lost["reason"].str.contains("run extract_embeddings.py again").all()
+    assert len(lost) == 2 * (8 + 6) and lost["reason"].str.contains("run extract_embeddings.py again").all()
 
 
 def test_a_clip_put_there_by_hand_is_used(workplace: Path, scripts: Scripts) -> None:
