@@ -32,8 +32,9 @@ VOICES = ("speech_slt", "speech_rms")
 """Trained on the first with even seeds, on the second with odd ones, and judged on the other."""
 SNRS_DB = (0.0, 5.0, 10.0)
 BATCH = 4
-SEEN = {"logmel": BATCH, "vggish": BATCH, "openl3": 1, "cdpam": 1}
-"""Rows of a batch that a perceptual term sees: some networks cost far more than the denoiser."""
+SEEN = {"logmel": (BATCH, 1), "vggish": (BATCH, 1), "openl3": (1, 1), "cdpam": (1, 4)}
+"""Rows of a batch that a perceptual term sees; and it takes part in one step of so many, so many times as strong. Some
+networks cost far more than the denoiser."""
 SHARES = (3, 1)
 """Of the gradient: multi-resolution STFT, and the perceptual term."""
 LEARNING_RATE = 2e-3
@@ -117,15 +118,19 @@ def train(kind: str, seed: int, steps: int) -> Denoiser:
     generator = torch.Generator().manual_seed(seed)
     loss = common.loss_named(kind)
     if kind in PERCEPTUAL:
-        total = WeightedSum([(common.loss_named("mrstft"), 1.0), (OnSomeRows(loss, SEEN[kind]), 1.0)])
-        loss = total.balance(*batch(clean, torch.Generator().manual_seed(seed)), shares=SHARES)
+        rows, every = SEEN[kind]
+        total = WeightedSum([(common.loss_named("mrstft"), 1.0), (OnSomeRows(loss, rows), 1.0)])
+        total = total.balance(*batch(clean, torch.Generator().manual_seed(seed)), shares=SHARES)
+        (spectral, term), (weight, own) = total.losses, total.weights
+        between = WeightedSum([(spectral, weight)])
+        losses = [WeightedSum([(spectral, weight), (term, own * every)]), *[between] * (every - 1)]
     else:
-        loss = WeightedSum([(loss, 1.0)]).balance(*batch(clean, torch.Generator().manual_seed(seed)))
+        losses = [WeightedSum([(loss, 1.0)]).balance(*batch(clean, torch.Generator().manual_seed(seed)))]
     optimiser = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
-    for _ in range(steps):
+    for step in range(steps):
         reference, degraded = batch(clean, generator)
         optimiser.zero_grad()
-        loss(reference, network(degraded)).backward()
+        losses[step % len(losses)](reference, network(degraded)).backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
     return network.eval()
@@ -169,6 +174,10 @@ def _interval(values: pd.Series) -> str:
     return text + (f" ({missing} failed)" if missing else "")
 
 
+def _steps(every: int) -> str:
+    return f", one step in {every}" if every > 1 else ""
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Train, judge, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -191,7 +200,7 @@ def main(words: Sequence[str] | None = None) -> None:
             pd.DataFrame(rows).to_csv(chosen.output / "scores.csv", index=False)
         print(f"{titles[kind]}: {time.perf_counter() - started:.0f} s", flush=True)
     levels = ", ".join(f"{snr:g}" for snr in SNRS_DB)
-    seen = ", ".join(f"{SEEN[kind]} ({kind})" for kind in chosen.terms)
+    seen = ", ".join(f"{SEEN[kind][0]} ({kind}{_steps(SEEN[kind][1])})" for kind in chosen.terms)
     heading = (
         f"{common.parameters(Denoiser()):,} numbers, {chosen.steps} steps of {BATCH} clips of 1 s, {len(chosen.seeds)} "
         f"seeds; of the {BATCH}, a perceptual term sees {seen}. Trained on one of {' and '.join(VOICES)} and judged on "
