@@ -10,7 +10,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +25,7 @@ from percept.schema import Array, Clip, Pair, Unreadable
 Mode = Literal["embed", "link", "none"]
 REFERENCE = "reference"
 MEGABYTE = 1_000_000
-PICTURES_ONLY_UP_TO = 600
+PICTURES_ONLY_UP_TO = 400
 """Sounds; of more, a page of linked sounds has no pictures."""
 TAG_BYTES = 64
 """What stands around an embedded sound."""
@@ -67,8 +67,8 @@ def collect(
 ) -> tuple[list[Sound], list[str]]:
     """The sounds of all pairs, and remarks about what is missing.
 
-    Every clip's reference comes before its versions, and clips take turns, so that what a budget leaves out is spread.
-    A version whose reference is left out is left out too: there is nothing to switch to.
+    A clip's reference comes with its first version, and clips take turns with their versions: what a budget leaves out
+    is spread, and every reference has a version to switch to.
 
     Args:
         pairs: what the study is about.
@@ -80,94 +80,123 @@ def collect(
     if mode == "none":
         return [], ["The page was made without sounds (--report-audio none)."]
     wanted = _in_turns(pairs)
-    gathered = _Gathered(page, mode, budget_mb * MEGABYTE - taken, pictured=len(wanted) <= PICTURES_ONLY_UP_TO)
+    references = {pair.clip: pair.reference for pair in pairs if pair.reference}
+    few = len(wanted) + len(references) <= PICTURES_ONLY_UP_TO
+    gathered = _Gathered(page, mode, references, left=budget_mb * MEGABYTE - taken, pictured=few)
     for clip, condition, path in wanted:
         gathered.add(clip, condition, path)
-    return gathered.sounds, gathered.remarks(len(wanted), budget_mb)
+    return gathered.sounds, gathered.remarks(len(wanted), len({clip for clip, _, _ in wanted}), budget_mb)
 
 
 class _Gathered:
     """Sounds that fit into a budget of bytes, and what became of the others."""
 
-    def __init__(self, page: Path, mode: Mode, left: float, *, pictured: bool) -> None:
-        self.page, self.mode, self.left, self.pictured = page, mode, left, pictured
+    def __init__(self, page: Path, mode: Mode, references: Mapping[str, Path], *, left: float, pictured: bool) -> None:
+        self.page, self.mode, self.references, self.left, self.pictured = page, mode, references, left, pictured
         self.sounds: list[Sound] = []
-        self.unread: list[str] = []
+        self.heard: set[str] = set()
+        """Clips of which the page has the reference and a version."""
+        self.unread: dict[Path, str] = {}
         self.left_out = 0
-        self.bare = 0
+        self.alone = 0
         self.tops: dict[str, float] = {}
-        self.references: set[str] = set()
-        self.too_long = LONGEST_S
-        """Seconds; sounds of this length and more are not even read. Falls to that of the shortest that did not fit."""
+        self.least = 0.0
+        """Bytes a second of the sound that packed best so far; what would not fit even so is not read."""
 
     def add(self, clip: str, condition: str, path: Path) -> None:
-        """Take this sound, if it can be read and fits."""
-        try:
-            header = media.header(path)
-            seconds = header.frames / header.rate
-            heard = condition == REFERENCE or clip in self.references
-            if self.mode == "embed" and (seconds >= self.too_long or not heard):
+        """Take this version, and with a clip's first one its reference, if they can be read and fit."""
+        wanted = [(condition, path)]
+        if clip not in self.heard:
+            reference = self.references.get(clip)
+            if reference is None or reference in self.unread:
+                self.alone += 1
+                return
+            wanted = [(REFERENCE, reference), *wanted]
+        found: list[Sound] = []
+        for name, file in wanted:
+            try:
+                sound = self._made(clip, name, file, self.left - sum(sound.size for sound in found))
+            except Unreadable as error:
+                self.unread[file] = f"{clip}, {name}: {error}"
+                self.alone += name == REFERENCE
+                return
+            if sound is None:
                 self.left_out += 1
                 return
-            drawn = self.mode == "embed" or (self.pictured and self.left > 0 and seconds < self.too_long)
-            sound = _sound(clip, condition, path, self.page, self.mode, self.tops) if drawn else None
-        except Unreadable as error:
-            self.unread.append(f"{clip}, {condition}: {error}")
-            return
-        size = sound.size if sound else 0
-        if self.mode == "embed" and size > self.left:
-            self.left_out += 1
-            self.too_long = seconds
-            return
-        if sound is None or size > self.left:
-            self.bare += 1
-            facts = {"seconds": seconds, "rate": header.rate, "lufs": None, "outline": "", "picture": ""}
-            sound = Sound(clip, condition, "", relative(path, self.page), facts)
-        self.left -= sound.size
-        self.references |= {clip} if condition == REFERENCE else set()
-        self.sounds.append(sound)
+            found.append(sound)
+        self.left -= sum(sound.size for sound in found)
+        self.heard |= {clip}
+        self.sounds += found
 
-    def remarks(self, wanted: int, budget_mb: float) -> list[str]:
+    def _made(self, clip: str, condition: str, path: Path, left: float) -> Sound | None:
+        """The sound in no more than this many bytes; None if it does not fit. Links always do, some bare."""
+        header = media.header(path)
+        seconds = header.frames / header.rate
+        linked = self.mode == "link"
+        if linked and (not self.pictured or left <= 0 or seconds >= LONGEST_S):
+            return self._bare(clip, condition, path, header)
+        if not linked and (seconds >= LONGEST_S or seconds * self.least > left):
+            return None
+        heard = media.read_mono(path)
+        content = "" if linked else flac(heard.samples, heard.rate)
+        if content:
+            self.least = min(self.least or math.inf, len(content) / heard.seconds)
+            if len(content) > left:
+                return None
+        facts, self.tops[clip] = _facts(heard, self.tops.get(clip))
+        sound = Sound(clip, condition, content, relative(path, self.page) if linked else "", facts)
+        if sound.size <= left:
+            return sound
+        return self._bare(clip, condition, path, header) if linked else None
+
+    def _bare(self, clip: str, condition: str, path: Path, header: media.FileFacts) -> Sound:
+        """A link without pictures and loudness."""
+        facts = {
+            "seconds": header.frames / header.rate,
+            "rate": header.rate,
+            "lufs": None,
+            "outline": "",
+            "picture": "",
+        }
+        return Sound(clip, condition, "", relative(path, self.page), facts)
+
+    def remarks(self, wanted: int, clips: int, budget_mb: float) -> list[str]:
         """What is missing, and why."""
         told = []
         if self.unread:
-            told.append(f"{len(self.unread)} sounds could not be read, the first: {self.unread[0]}")
+            told.append(f"{len(self.unread)} sounds could not be read, the first: {next(iter(self.unread.values()))}")
         minutes = LONGEST_S / 60
         if self.left_out:
             told.append(
-                f"{self.left_out} of {wanted} sounds are left out: the page's budget of {budget_mb:g} MB is spent, or "
-                f"they are longer than {minutes:g} minutes. --report-budget raises the budget; --report-audio link "
-                "refers to the files instead."
+                f"{len(self.heard)} of {clips} clips can be heard, and {self.left_out} of {wanted} versions are left "
+                f"out: the page's budget of {budget_mb:g} MB is spent, or they are longer than {minutes:g} minutes. "
+                "--report-budget raises the budget; --report-audio link refers to the files instead."
             )
-        if self.bare:
+        if self.alone:
+            told.append(f"{self.alone} of {wanted} versions are left out: they have no reference to switch to.")
+        bare = sum(not sound.facts["outline"] for sound in self.sounds)
+        if bare:
             told.append(
-                f"{self.bare} of {wanted} linked sounds have no spectrogram and no level matching: they are many (more "
-                f"than {PICTURES_ONLY_UP_TO}), longer than {minutes:g} minutes, or beyond the page's budget of "
+                f"{bare} of {len(self.sounds)} linked sounds have no spectrogram and no level matching: they are many "
+                f"(more than {PICTURES_ONLY_UP_TO}), longer than {minutes:g} minutes, or beyond the page's budget of "
                 f"{budget_mb:g} MB."
             )
         return told
 
 
 def _in_turns(pairs: Sequence[Pair]) -> list[tuple[str, str, Path]]:
-    """References and versions: first all references, then a version of each in turn."""
-    references = {pair.clip: pair.reference for pair in pairs if pair.reference}
-    found = [(clip, REFERENCE, path) for clip, path in references.items()]
-    versions: dict[str, list[Pair]] = {}
+    """A version of each clip, then a second of each, and so on."""
+    versions: dict[str, list[tuple[str, Path]]] = {}
     for pair in pairs:
         if pair.degraded and not pair.problem:
-            versions.setdefault(pair.clip, []).append(pair)
-    for turn in range(max(map(len, versions.values()), default=0)):
-        for clip, own in versions.items():
-            if turn < len(own) and own[turn].degraded:
-                found.append((clip, own[turn].condition, own[turn].degraded))  # type: ignore[arg-type]
-    return found
+            versions.setdefault(pair.clip, []).append((pair.condition, pair.degraded))
+    turns = range(max(map(len, versions.values()), default=0))
+    return [(clip, *own[turn]) for turn in turns for clip, own in versions.items() if turn < len(own)]
 
 
-def _sound(  # noqa: PLR0917 -- all of it is needed for each
-    clip: str, condition: str, path: Path, page: Path, mode: Mode, tops: dict[str, float]
-) -> Sound:
-    heard = media.read_mono(path)
-    picture, tops[clip] = spectrogram(heard.samples, heard.rate, tops.get(clip))
+def _facts(heard: Clip, top_db: float | None) -> tuple[dict[str, Any], float]:
+    """What the page shows of a sound, and the level of its picture's brightest colour."""
+    picture, top = spectrogram(heard.samples, heard.rate, top_db)
     level = loudness(Clip(heard.samples[None], heard.rate))
     facts = {
         "seconds": heard.seconds,
@@ -176,8 +205,7 @@ def _sound(  # noqa: PLR0917 -- all of it is needed for each
         "outline": outline(heard.samples),
         "picture": picture,
     }
-    content = flac(heard.samples, heard.rate) if mode == "embed" else ""
-    return Sound(clip, condition, content, relative(path, page) if mode == "link" else "", facts)
+    return facts, top
 
 
 def flac(samples: Array, rate: int) -> str:

@@ -10,18 +10,20 @@ import io
 
 import numpy as np
 
-from percept.dsp import power_spectrogram
-from percept.schema import Array, Unscorable
+from percept.dsp import frame_blocks, power_spectrogram
+from percept.schema import Array, Array64, Unscorable
 
-WIDTH, HEIGHT = 360, 128
+WIDTH, HEIGHT = 720, 128
 WINDOW_S = 0.032
 RANGE_DB = 80.0
 """Below the reference's maximum, where the picture is darkest."""
-POINTS = 360
+POINTS = 720
 
 
 def spectrogram(samples: Array, rate: int, top_db: float | None = None) -> tuple[str, float]:
     """A spectrogram as base64 of a PNG of `WIDTH` × `HEIGHT`, low frequencies at the bottom.
+
+    A pixel shows the most that the frames and bins under it have: nothing that sounds is skipped.
 
     Args:
         samples: ``[T]``.
@@ -34,9 +36,8 @@ def spectrogram(samples: Array, rate: int, top_db: float | None = None) -> tuple
     from PIL import Image
 
     window = 2 * round(rate * WINDOW_S / 2)
-    hop = max(1, (samples.size - window) // (WIDTH - 1))
     try:
-        power = power_spectrogram(samples, window, hop)[:WIDTH]
+        power = _columns(samples, window)
     except Unscorable:
         return "", top_db or 0.0
     level = 10 * np.log10(np.maximum(power, 1e-12))
@@ -49,6 +50,22 @@ def spectrogram(samples: Array, rate: int, top_db: float | None = None) -> tuple
     file = io.BytesIO()
     image.save(file, "PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode(), top
+
+
+def _columns(samples: Array, window: int) -> Array64:
+    """Power of frames at most half a window apart, the greatest of neighbours: ``[<= WIDTH, bins]``."""
+    hop = min(window // 2, max(1, (samples.size - window) // (WIDTH - 1)))
+    frames = max(1, 1 + (samples.size - window) // hop)
+    found = np.zeros((min(WIDTH, frames), window // 2 + 1))
+    at = 0
+    for part in frame_blocks(samples.size, window, hop):
+        power = power_spectrogram(samples[part], window, hop)
+        column = (at + np.arange(len(power))) * len(found) // frames
+        starts = np.flatnonzero(np.diff(column, prepend=-1))
+        most = np.maximum.reduceat(power, starts, axis=0)
+        found[column[starts]] = np.maximum(found[column[starts]], most)
+        at += len(power)
+    return found
 
 
 def _palette(greys: list[int]) -> list[int]:
