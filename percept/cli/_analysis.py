@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -50,20 +51,22 @@ def analyze(settings: AnalyzeResults) -> Tally:
     families = _families(scored.pairs)
     relations = correlate(scored.table, scored.measures, families, settings.correlate, settings.run, pairs=scored.pairs)
     study = Study(
-        scored.table,
-        relations.correlations,
-        relations.comparisons,
-        relations.monotonicity,
-        failures,
-        scored.measures,
-        relations.targets,
-        families,
-        notes,
-        facts,
-        settings.correlate.confidence,
-        {(p.clip, p.condition): p.bits_per_second for p in scored.pairs if p.bits_per_second is not None},
-        relations.opinions,
-        {p.clip: p.kind for p in scored.pairs if p.kind},
+        scores=scored.table,
+        correlations=relations.correlations,
+        comparisons=relations.comparisons,
+        monotonicity=relations.monotonicity,
+        failures=failures,
+        measures=scored.measures,
+        targets=relations.targets,
+        families=families,
+        notes=notes,
+        facts=facts,
+        confidence=settings.correlate.confidence,
+        bits_per_second={
+            (p.clip, p.condition): p.bits_per_second for p in scored.pairs if p.bits_per_second is not None
+        },
+        opinions=relations.opinions,
+        kinds={p.clip: p.kind for p in scored.pairs if p.kind},
     )
     run = {
         "settings": {
@@ -75,7 +78,7 @@ def analyze(settings: AnalyzeResults) -> Tally:
         "digests": _digests(settings.score, scored.pairs),
     }
     told = {**run, "facts": dict(facts), "notes": list(notes)}
-    report_stage.publish(study, results, wanted, told, settings.run, scored.pairs, settings.report)
+    report_stage.publish(study, results, wanted, told, how=settings.run, pairs=scored.pairs, page=settings.report)
     return scored.tally
 
 
@@ -86,7 +89,7 @@ def sounds(settings: Score) -> list[Path]:
 
 
 def _digests(settings: Score, pairs: Sequence[Pair]) -> dict[str, str]:
-    """SHA-256 of what the study was made from: the clips as they came, or the pairs file and its references."""
+    """SHA-256 of what the study was made from: the clips as they came, or the pairs file and all that it names."""
     if not settings.pairs:
         made = [clip for clip in clips(Manifest(settings.input)) if clip.status == "ok"]
         # A clip that somebody put there has no source but itself.
@@ -95,7 +98,8 @@ def _digests(settings: Score, pairs: Sequence[Pair]) -> dict[str, str]:
             for clip in made
         }
     found = {}
-    for path in dict.fromkeys([settings.pairs, *(pair.reference for pair in pairs if pair.reference)]):
+    named = [path for pair in pairs for path in (pair.reference, pair.degraded, *chain(*pair.embeddings.values()))]
+    for path in dict.fromkeys([settings.pairs, *filter(None, named)]):
         with suppress(OSError):  # a file that cannot be read is a failure with its reason already
             found[str(path)] = digest(path)
     return found

@@ -19,6 +19,8 @@ from urllib.parse import quote
 from percept.runner import say
 
 HOST = "127.0.0.1"
+NAMES = (HOST, "localhost")
+"""By which a browser may ask, at any port: a tunnel's may differ. Another name that leads here by a trick may not."""
 PORT = 8765
 """Taken where it is free: a browser keeps ratings by address, so the address should be the same next time."""
 
@@ -31,7 +33,10 @@ class Handler(SimpleHTTPRequestHandler):
         super().__init__(*arguments, **options)  # type: ignore[arg-type]
 
     def send_head(self) -> Any:
-        """Refuse what the page does not refer to."""
+        """Refuse what the page does not refer to, and who asks for another machine."""
+        if self.headers.get("Host", "").rpartition(":")[0] not in NAMES:
+            self.send_error(HTTPStatus.FORBIDDEN)
+            return None
         if Path(self.translate_path(self.path)).resolve() not in self.allowed:
             self.send_error(HTTPStatus.NOT_FOUND)
             return None

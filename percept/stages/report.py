@@ -50,11 +50,12 @@ def up_to_date(results: Path, wanted: str) -> bool:
     return all((results / name).is_file() and digest(results / name) == value for name, value in files.items())
 
 
-def publish(  # noqa: PLR0917 -- what to tell, where, how
+def publish(
     study: Study,
     results: Path,
     wanted: str,
     run: Mapping[str, Any],
+    *,
     how: Run = DEFAULT_RUN,
     pairs: Sequence[Pair] = (),
     page: Report = DEFAULT_PAGE,
