@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from percept.report import _page_audio, _page_data
+from percept.report import _page_audio, _page_data, _top
 from percept.report._findings import caveats
 from percept.schema import Pair
 from percept.study import Study
 
 ASSETS = Path(__file__).parent / "page"
-SCRIPTS = ("core.js", "voices.js", "player.js", "table.js", "blind.js")
+SCRIPTS = ("core.js", "voices.js", "screen.js", "player.js", "table.js", "relations.js", "blind.js", "later.js")
 CHARTS = "explore.js"
 
 
@@ -59,14 +59,16 @@ def _renderer(
         undefined=jinja2.StrictUndefined,
     )  # fmt: skip
     template = environment.get_template("template.html")
-    shown, more = _page_data.leading(study)
+    shown, more = _top.leading(study)
+    digest = _page_data.identity(tables["rows"], run)
     told = {
         "title": _title(study),
         "study": study,
         "findings": shown,
         "more_findings": more,
         "caveats": [line.removeprefix("- ") for line in caveats(study)],
-        "failures": _page_data.failure_counts(study),
+        "left_out": _top.left_out(study),
+        "counts": _top.counts(study),
         "facts": dict(study.facts),
         "run": json.dumps(run, indent=2, default=str),
         "audio": audio,
@@ -78,7 +80,7 @@ def _renderer(
     }
 
     def rendered(sounds: list[_page_audio.Sound], remarks: list[str]) -> str:
-        data = {**tables, "sounds": [sound.listed() for sound in sounds]}
+        data = {**tables, "digest": digest, "sounds": [sound.listed() for sound in sounds]}
         return template.render(told, data=data, contents=[sound.content for sound in sounds], remarks=remarks)
 
     return rendered

@@ -1,24 +1,27 @@
 """What the page's scripts know of a study, as JSON values.
 
-Contents: `tables`, `leading`, `failure_counts`.
+Contents: `tables`, `identity`.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from percept.report._findings import findings
 from percept.report._lookups import family_title
 from percept.report._page_audio import relative
 from percept.schema import Pair
 from percept.study import Study
 
 DIGITS = 6
-MOST_FINDINGS = 6
 METHODS = ("spearman", "pearson")
+HEARD_STAGES = ("convert", "degrade")
+FOLDERS = ("input", "output")
+DIGEST_DIGITS = 16
 
 
 def tables(study: Study, pairs: Sequence[Pair], page: Path) -> dict[str, Any]:
@@ -41,6 +44,23 @@ def tables(study: Study, pairs: Sequence[Pair], page: Path) -> dict[str, Any]:
         "correlations": _correlations(study),
         "confidence": study.confidence,
     }  # fmt: skip
+
+
+def identity(rows: Iterable[Mapping[str, Any]], run: Mapping[str, Any]) -> str:
+    """A digest of what decides how a study sounds: its inputs, its versions and the settings that made them.
+
+    Ratings are kept under it. Where the files lie, and what is measured, does not change what was heard.
+    """
+    settings = run.get("settings", {})
+    made = [
+        {name: value for name, value in settings.get(stage, {}).items() if name not in FOLDERS}
+        for stage in HEARD_STAGES
+    ]
+    versions = sorted((row["clip"], row["condition"]) for row in rows)
+    table = settings.get("score", {}).get("pairs")  # which may say more of the same sounds another time
+    inputs = sorted(digest for path, digest in run.get("digests", {}).items() if path != table)
+    whole = json.dumps([inputs, versions, made], sort_keys=True, default=str)
+    return hashlib.sha256(whole.encode()).hexdigest()[:DIGEST_DIGITS]
 
 
 def _rows(study: Study, pairs: Sequence[Pair], page: Path) -> list[dict[str, Any]]:
@@ -97,17 +117,3 @@ def _correlations(study: Study) -> list[dict[str, Any]]:
 def _finite(value: Any) -> float | None:
     """The number as JSON knows it."""
     return float(f"{value:.{DIGITS}g}") if value is not None and math.isfinite(value) else None
-
-
-def leading(study: Study) -> tuple[list[str], list[str]]:
-    """The first findings, and the rest of them."""
-    lines = [line.removeprefix("- ") for line in findings(study)]
-    return lines[:MOST_FINDINGS], lines[MOST_FINDINGS:]
-
-
-def failure_counts(study: Study) -> list[tuple[str, int]]:
-    """Every reason for which something is missing, with its number, most frequent first."""
-    counted: dict[str, int] = {}
-    for reason in study.failures["reason"]:
-        counted[reason] = counted.get(reason, 0) + 1
-    return sorted(counted.items(), key=lambda item: (-item[1], item[0]))

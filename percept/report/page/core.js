@@ -34,9 +34,9 @@ percept.row = (clip, condition) => percept.study.rows.find((row) => row.clip ===
 percept.address = (path) => path.split("/").map(encodeURIComponent).join("/");
 percept.bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
-// Sounds as decoded buffers; each is decoded once, and the last few are kept.
+// Sounds as decoded buffers; the last are kept, up to some minutes: a minute of one channel takes about 12 MB.
 percept.audio = {
-  context: null, output: null, kept: new Map(),
+  context: null, output: null, kept: new Map(), most: 600,
   ready() {
     if (!this.context) {
       this.context = new AudioContext();
@@ -47,12 +47,21 @@ percept.audio = {
     return this.context;
   },
   async buffer(sound) {
-    if (this.kept.has(sound.index)) return this.kept.get(sound.index);
+    const known = this.kept.get(sound.index);
+    if (known) { this.kept.delete(sound.index); this.kept.set(sound.index, known); return known; }
     const data = sound.embedded ? percept.bytes(percept.find(`sound-${sound.index}`).textContent).buffer : await this.fetched(sound.link);
     const buffer = await this.ready().decodeAudioData(data);
     this.kept.set(sound.index, buffer);
-    if (this.kept.size > 24) this.kept.delete(this.kept.keys().next().value);
+    this.bounded(sound.index);
     return buffer;
+  },
+  bounded(last) {
+    const length = (buffer) => buffer.duration * buffer.numberOfChannels;
+    let all = [...this.kept.values()].reduce((sum, buffer) => sum + length(buffer), 0);
+    for (const [index, buffer] of this.kept) {
+      if (all <= this.most) return;
+      if (index !== last) { this.kept.delete(index); all -= length(buffer); }
+    }
   },
   async fetched(link) {
     const answer = await fetch(percept.address(link));

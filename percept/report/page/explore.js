@@ -74,7 +74,7 @@
       const own = rows.filter((row) => row.clip === clip).sort((a, b) => levels.indexOf(a.level) - levels.indexOf(b.level));
       return {
         type: "scatter", mode: many ? "lines" : "lines+markers", name: plain(clip), x: own.map((row) => String(row.level)), y: own.map((row) => row.values[place]),
-        customdata: own.map((row) => [row.clip, row.condition]), hovertemplate: `${plain(clip)}<br>%{x}: %{y:.4g}<extra></extra>`,
+        customdata: own.map((row) => [row.clip, row.condition]), text: own.map(() => plain(clip)), hovertemplate: "%{text}<br>%{x}: %{y:.4g}<extra></extra>",
         line: { width: many ? 0.7 : 1.5, color: percept.palette[number % percept.palette.length] }, marker: { symbol: number % 12, size: 7 },
       };
     });
@@ -106,8 +106,4 @@
     });
   }
   for (const medium of [matchMedia("(prefers-color-scheme: dark)"), matchMedia("print"), narrow]) medium.addEventListener("change", all);
-  // A closed part would not be printed.
-  let opened = [];
-  window.addEventListener("beforeprint", () => { opened = [...document.querySelectorAll("details:not([open])")]; for (const part of opened) part.open = true; });
-  window.addEventListener("afterprint", () => { for (const part of opened) part.open = false; });
 })();

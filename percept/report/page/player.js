@@ -23,6 +23,7 @@
   player.gains = () => state.voices.map((voice) => voice.level());
 
   const pair = () => [percept.sound(state.clip, "reference"), percept.sound(state.clip, state.condition)].filter(Boolean);
+  const tracks = () => state.condition === "reference" ? pair().slice(0, 1) : pair();
   const key = () => pair().map((sound) => sound.index).join();
   // Levels are matched by lowering the louder of the two, so that nothing clips.
   const level = (sound) => {
@@ -60,7 +61,7 @@
   };
   player.play = async (on = !state.playing) => {
     if (on === state.playing) return;
-    if (on) { audio.ready(); state.playing = true; state.started = audio.context.currentTime; await start(); }
+    if (on) { if (percept.blind) percept.blind.silence(); audio.ready(); state.playing = true; state.started = audio.context.currentTime; await start(); }
     else { state.at = player.position(); state.playing = false; stop(); }
     shown();
   };
@@ -93,7 +94,8 @@
     }
     state.condition = condition;
     find("clip").value = clip;
-    if (state.playing) await start(); else if (play) { state.reference = false; await player.play(true); }
+    if (play) state.reference = false;
+    if (state.playing) await start(); else if (play) await player.play(true);
     shown();
   };
 
@@ -119,10 +121,10 @@
     });
     find("values").replaceChildren(table);
   };
-  let picture = new Image();
+  const announce = (id, text) => { if (find(id).getAttribute("aria-valuetext") !== text) find(id).setAttribute("aria-valuetext", text); };
+  const exactly = (value) => `${value.toFixed(2)} s`;
   const shown = () => {
     find("play").textContent = state.playing ? "Pause" : "Play";
-    find("play").setAttribute("aria-pressed", state.playing);
     find("ab").setAttribute("aria-pressed", state.reference);
     const told = `${state.clip}: ${state.reference ? "the reference" : state.condition}`;
     if (find("heard").textContent !== told) find("heard").textContent = told;
@@ -132,61 +134,35 @@
       button.setAttribute("aria-checked", on);
       button.tabIndex = on ? 0 : -1;
     }
+    const [from, to] = span();
     find("from").value = Math.round(1000 * state.from);
     find("to").value = Math.round(1000 * state.to);
-    const seen = percept.sound(state.clip, state.reference ? "reference" : state.condition);
-    if (seen && player.seen !== seen.index) {
-      player.seen = seen.index;
-      picture = new Image();
-      picture.onload = draw;
-      if (seen.picture) picture.src = `data:image/png;base64,${seen.picture}`;
-      values();
-    }
+    announce("from", exactly(from));
+    announce("to", exactly(to));
+    find("selected").textContent = state.from > 0 || state.to < 1 ? `selected ${from.toFixed(2)}–${exactly(to)}` : "";
+    const version = `${state.clip}\n${state.condition}`;
+    if (player.told !== version) { player.told = version; values(); }
     draw();
-  };
-  const outlined = (pen, width, half, outline) => {
-    const ends = new Int8Array(percept.bytes(outline).buffer), count = ends.length / 2;
-    const place = (value) => half / 2 * (1 - value / 127);
-    const corners = [...ends.keys()].map((i) => i < count ? [i, ends[2 * i + 1]] : [2 * count - 1 - i, ends[2 * (2 * count - 1 - i)]]);
-    pen.fillStyle = pen.strokeStyle = "#7db8f0";
-    pen.beginPath();
-    for (const [i, value] of corners) pen.lineTo((i + 0.5) * width / count, place(value));
-    pen.closePath(); pen.fill(); pen.stroke();
-  };
-  const told = (pen, text, x, y) => {
-    pen.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
-    pen.textBaseline = "top";
-    const width = pen.measureText(text).width + 8 * devicePixelRatio, height = 17 * devicePixelRatio;
-    pen.fillStyle = "rgba(0, 0, 0, .7)"; pen.fillRect(x, y, width, height);
-    pen.fillStyle = "#fff"; pen.fillText(text, x + 4 * devicePixelRatio, y + 3 * devicePixelRatio);
-    return height;
+    if (state.playing && !player.ticking) { player.ticking = true; requestAnimationFrame(tick); }
   };
   const draw = () => {
-    const canvas = find("screen"), pen = canvas.getContext("2d");
-    const { width, height } = canvas, half = height / 3;
-    const seen = percept.sound(state.clip, state.reference ? "reference" : state.condition);
-    pen.fillStyle = "#000"; pen.fillRect(0, 0, width, height);
-    if (!seen) return;
-    if (seen.picture && picture.complete && picture.naturalWidth) {
-      pen.drawImage(picture, 0, half, width, height - half);
-      told(pen, `${Number((seen.rate / 2000).toPrecision(3))} kHz`, 0, half);
-      told(pen, "0", 0, height - 17 * devicePixelRatio);
-    } else told(pen, "no picture of this sound", 0, half);
-    outlined(pen, width, half, seen.outline);
-    if (state.from > 0 || state.to < 1) {
-      pen.fillStyle = "rgba(255, 255, 255, .25)";
-      pen.fillRect(state.from * width, 0, (state.to - state.from) * width, height);
-    }
-    const at = player.position();
-    pen.fillStyle = "#fff"; pen.fillRect(at / seconds() * width - 1, 0, 2 * devicePixelRatio, height);
-    find("time").textContent = `${at.toFixed(2)} s of ${seconds().toFixed(2)} s`;
-    if (document.activeElement !== find("seek")) find("seek").value = Math.round(1000 * at / seconds());
+    const at = player.position(), length = seconds();
+    percept.screen.draw({ sounds: tracks(), heard: state.reference || state.condition === "reference" ? 0 : 1, at, length, from: state.from, to: state.to });
+    find("time").textContent = `${exactly(at)} of ${exactly(length)}`;
+    if (document.activeElement !== find("seek")) find("seek").value = Math.round(1000 * at / length);
+    announce("seek", exactly(at));
+  };
+  // Frames are asked for only while something plays.
+  const tick = () => {
+    for (const voice of state.voices) voice.tick();
+    draw();
+    player.ticking = state.playing;
+    if (state.playing) requestAnimationFrame(tick);
   };
   new ResizeObserver(([{ contentRect: box }]) => {
     Object.assign(find("screen"), { width: Math.round(box.width * devicePixelRatio), height: Math.round(box.height * devicePixelRatio) });
     draw();
   }).observe(find("screen"));
-  const tick = () => { if (state.playing) draw(); requestAnimationFrame(tick); };
 
   percept.fill(find("clip"), clips.map((clip) => [clip, clip]));
   find("clip").addEventListener("change", (event) => { const clip = event.target.value; player.select(clip, (study.sounds.find((s) => s.clip === clip && s.condition !== "reference") || { condition: "reference" }).condition); });
@@ -209,7 +185,7 @@
   find("screen").addEventListener("pointermove", (event) => {
     if (grip === null || Math.abs(place(event) - grip) < 0.005) return;
     [state.from, state.to] = [Math.min(grip, place(event)), Math.max(grip, place(event))];
-    draw();
+    shown();
   });
   find("screen").addEventListener("pointerup", (event) => {
     const click = Math.abs(place(event) - grip) < 0.005;
@@ -218,20 +194,30 @@
   });
   const step = (by) => {
     const all = conditions(), next = all[(all.indexOf(state.condition) + by + all.length) % all.length];
-    if (next) { player.select(state.clip, next); if (find("versions").contains(document.activeElement)) find("versions").querySelector(`[aria-checked="true"]`).focus(); }
+    if (!next) return;
+    player.select(state.clip, next);
+    if (find("versions").contains(document.activeElement)) [...find("versions").children].find((button) => button.dataset.condition === next).focus();
   };
+  // As in any group of radio buttons, whether or not the keys of the page are on.
+  find("versions").addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+    if (!by || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    step(by);
+  });
+  // x and l act anywhere; what scrolls a page, or presses a button, only within the player.
   document.addEventListener("keydown", (event) => {
-    if (!find("keys").checked || event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable], #trial") || event.ctrlKey || event.metaKey || event.altKey) return;
-    const onButton = event.target.closest("button, summary, a, input");
+    if (!find("keys").checked || !find("trial").hidden || event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]") || event.ctrlKey || event.metaKey || event.altKey) return;
+    const onButton = event.target.closest("button:not([role=radio]), summary, a, input");
+    const here = find("listen").contains(event.target) && !event.target.closest(".scroll");
     const keys = {
       x: player.toggle, l: () => player.loop(), ArrowLeft: () => player.seek(player.position() - 0.5), ArrowRight: () => player.seek(player.position() + 0.5),
       ArrowUp: () => step(-1), ArrowDown: () => step(1), " ": onButton ? null : () => player.play(),
     };
-    const scrolls = event.key.startsWith("Arrow") && !find("listen").contains(event.target) && event.target !== document.body;
-    if (!keys[event.key] || scrolls) return;
+    if (!keys[event.key] || !(here || event.key === "x" || event.key === "l")) return;
     event.preventDefault();
     keys[event.key]();
   });
   player.select(clips[0], (study.sounds.find((sound) => sound.clip === clips[0] && sound.condition !== "reference") || { condition: "reference" }).condition);
-  requestAnimationFrame(tick);
 })();
