@@ -13,8 +13,10 @@ import subprocess
 import sys
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +24,17 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import RATE_HZ, ROOT, Script, chirp
-from test_plots import make_study
+from test_plots import EMBEDDINGS, TWO_FAMILIES, make_study, small_study, where
+from test_report import complete
 
 from percept import report
+from percept.cli._analysis import _digests
 from percept.cli._serve import server
-from percept.report import _page_audio
+from percept.report import _page_audio, _top
+from percept.report._findings import followers
 from percept.report._page_pictures import HEIGHT, WIDTH, outline, spectrogram
 from percept.schema import Pair
+from percept.settings import Score
 
 HOSTILE = "</script><script>alert(1)</script>"
 LEVELS = (0.001, 0.01)
@@ -228,6 +234,67 @@ def test_two_pages_of_one_study_agree(pairs: list[Pair], tmp_path: Path) -> None
     assert made(pairs, tmp_path) == made(pairs, tmp_path)
 
 
+def test_ratings_belong_to_a_study(pairs: list[Pair], tmp_path: Path) -> None:
+    """The page names its study by inputs, versions and how they were made; not by where it lies or what is measured."""
+
+    def name(run: dict[str, Any], own: list[Pair] = pairs) -> str:
+        return str(
+            held(report.page(make_study(["plain"], {"noise": LEVELS}), own, tmp_path / "report.html", run))["digest"]
+        )
+
+    run = {"digests": {"a.wav": "12"}, "settings": {"degrade": {"seed": 0, "input": "here"}, "score": {"results": "x"}}}
+    same = {"digests": {"b.wav": "12"}, "settings": {"degrade": {"seed": 0, "input": "there"}, "score": {}}}
+    assert name(run) == name(same) != ""
+    assert name(run) != name({**run, "digests": {"a.wav": "34"}})
+    assert name(run) != name({**run, "settings": {"degrade": {"seed": 1}}})
+
+
+def test_pairs_are_known_by_all_their_files(pairs: list[Pair], tmp_path: Path) -> None:
+    """With --pairs, run.json has the digests of the table, of references and versions, and of embeddings."""
+    paths = {}
+    for name in ("pairs.csv", "a.npy", "b.npy"):
+        paths[name] = tmp_path / name
+        paths[name].write_text(name)
+    whole = [replace(pair, embeddings={"logmel": (paths["a.npy"], paths["b.npy"])}) for pair in pairs]
+    found = _digests(Score(pairs=paths["pairs.csv"]), whole)
+    audio = [path for pair in pairs for path in (pair.reference, pair.degraded) if path]
+    expected = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in [*paths.values(), *audio]}
+    assert found == {str(path): digest for path, digest in expected.items()} and len(found) == 3 + 6
+
+
+def test_the_top_has_each_kind_of_finding_once() -> None:
+    """Best and worst follower of each target with intervals, the embeddings, what is reliable; six at most."""
+    study = complete(small_study(("a", "b", "c"), levels=TWO_FAMILIES, embeddings=EMBEDDINGS))
+    shown, every = _top.leading(study)
+    assert len(shown) <= 6 < len(every)
+    best = next(line for line in shown if "followed best by" in line)
+    assert best.count("followed best by") == best.count("and least by") == len(study.targets)
+    first, r = followers(study, study.measure("stoi"))[0]
+    found = re.search(r"STOI is followed best by (.+?), (\S+) \[(\S+), (\S+)\], and", best)
+    assert found and found[1] == first.title and float(found[2]) == pytest.approx(r, abs=1e-3)
+    assert float(found[3]) <= float(found[2]) <= float(found[4])
+    assert sum("within every single degradation" in line.lower() for line in shown) == 1
+    follows = [line for line in shown if all(f"{title} similarity follows" in line for _, title in EMBEDDINGS)]
+    assert len(follows) == 1
+
+
+def test_what_is_missing_is_told_by_kind() -> None:
+    """Failed, not computed, and computed with a remark are three things; each has its number and its reason."""
+    study = make_study(["plain"], {"noise": LEVELS})
+    assert _top.left_out(study) == "Nothing failed."
+    marks = where(study.scores, "stoi")
+    study.scores.loc[marks, "reason"] = "made for speech; the clip is music"
+    assert _top.left_out(study) == (
+        f"Nothing failed; {len(marks)} values were computed but marked (made for speech; the clip is music)."
+    )
+    for number, (status, reason) in enumerate(
+        (("failed", "too short"), ("skipped", "no audio"), ("skipped", "no audio"))
+    ):
+        study.failures.loc[number] = ["score", "plain", "noise_0.01", "lsd", status, reason]
+    assert _top.left_out(study).startswith("1 item failed; 2 values were not computed (no audio); ")
+    assert _top.counts(study)[1:] == [("marked", "made for speech; the clip is music", 2), ("skipped", "no audio", 2)]
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """The address of a server of a page and one sound, and the folder."""
@@ -266,6 +333,23 @@ def test_the_server_gives_nothing_else(served: tuple[str, Path], path: str) -> N
         read(address.replace("results/report.html", path))
     caught.value.close()
     assert caught.value.code == 404
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [("evil.example:{}", 403), ("127.0.0.1.evil:{}", 403), ("localhost:{}", 200)]
+)
+def test_the_server_answers_to_its_own_name(served: tuple[str, Path], host: str, status: int) -> None:
+    """A name elsewhere that was turned to this machine is refused, so that no other page can read this one."""
+    address, _ = served
+    port = urllib.parse.urlsplit(address).port
+    request = urllib.request.Request(address, headers={"Host": host.format(port)})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            found = answer.status
+    except urllib.error.HTTPError as caught:
+        found = caught.code
+        caught.close()
+    assert found == status
 
 
 def test_serve_until_interrupted(workplace: Path, scripts: dict[str, Script], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,8 +80,8 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        found = os.environ.get("PERCEPT_CHROMIUM") or next(filter(None, map(shutil.which, report_page.BROWSERS)), None)
-        if not Path(found or play.chromium.executable_path).is_file():
+        found = report_page.chromium(play)
+        if not found:
             absent(
                 f"no browser: PERCEPT_CHROMIUM names none, and none of {', '.join(report_page.BROWSERS)} is installed"
             )
@@ -106,6 +106,11 @@ class Sight:
     def until(self, condition: str, value: Any = None) -> None:
         """Wait until the page says so, however slow the machine."""
         self.page.wait_for_function(condition, arg=value, timeout=120_000)
+
+    def explore(self) -> None:
+        """Go to the charts, and wait until they are drawn."""
+        self.page.locator("#explore").scroll_into_view_if_needed()
+        self.until("() => percept.drawn > 0")
 
     def download(self, button: str, place: Path) -> pd.DataFrame:
         """The table that a button saves, also kept at `place`."""
@@ -132,7 +137,7 @@ def look(browser: Any) -> Iterator[Look]:
         sight.page.on("dialog", lambda dialog: sight.complaints.append(f"dialog: {dialog.message}"))
         sight.page.on("request", lambda request: sight.requests.append(request.url))
         sight.page.goto(address, wait_until="load")
-        sight.until("() => percept.drawn > 0")
+        sight.until("() => percept.ready > 0")
         return sight
 
     yield look
@@ -225,6 +230,7 @@ def test_it_plays_and_pauses(look: Look, address: str) -> None:
     """Playing moves the position with the audio clock and names itself; a pause holds it."""
     sight = look(address)
     assert sight.page.inner_text("#play") == "Play" and sight.run("() => percept.player.position()") == 0
+    sight.page.focus("#player")
     sight.page.keyboard.press(" ")
     sight.until("() => percept.player.position() > 0.2")
     assert sight.page.inner_text("#play") == "Pause"
@@ -311,6 +317,94 @@ def test_keys_can_be_switched_off(look: Look, address: str) -> None:
     assert sight.run("() => percept.player.state.reference")
 
 
+def test_the_measures_are_those_of_the_version(look: Look, address: str) -> None:
+    """Also where the version was changed while the reference was heard."""
+    sight = look(address)
+    sight.page.keyboard.press("x")
+    sight.page.click("#versions >> text=bit_depth_4")
+    assert sight.page.inner_text("#values caption") == f"{HOSTILE}, bit_depth_4"
+    assert sight.run("() => percept.player.state.reference")
+    row = "percept.row(percept.player.state.clip, 'bit_depth_4').values[0]"
+    assert sight.page.inner_text("#values td >> nth=0") == sight.run(f"() => percept.show({row})")
+
+
+def test_play_of_a_version_plays_the_version(look: Look, address: str) -> None:
+    """In the table and in the scatter, also while the reference plays."""
+    sight = look(address)
+    sight.page.fill("#filter", "bit_depth_4")
+    sight.page.click("#play")
+    sight.page.keyboard.press("x")
+    sight.until("() => percept.player.state.voices.length === 2 && percept.player.state.reference")
+    sight.page.locator("#values-table tbody button").last.click()
+    sight.until("() => percept.player.gains()[1] > 0.99 && percept.player.gains()[0] < 0.01")
+    assert sight.page.inner_text("#heard") == "speech_slt: bit_depth_4"
+
+
+def test_versions_are_radio_buttons(look: Look, address: str) -> None:
+    """Arrows go through the versions whether or not the keys of the page are on, and the focus goes along."""
+    sight = look(address)
+    sight.page.uncheck("#keys")
+    names = sight.page.locator("#versions button").all_inner_texts()
+    sight.page.locator("#versions button").first.focus()
+    for key, place in (("ArrowDown", 1), ("ArrowRight", 2), ("ArrowUp", 1), ("ArrowLeft", 0), ("ArrowUp", -1)):
+        sight.page.keyboard.press(key)
+        assert sight.run("() => percept.player.state.condition") == names[place]
+        assert sight.run("() => document.activeElement.dataset.condition") == names[place]
+    assert sight.page.locator("#versions [aria-checked='true']").all_inner_texts() == [names[-1]]
+
+
+def test_arrows_and_space_scroll_where_they_should(look: Look, address: str) -> None:
+    """On a fresh page and in a scroll region they are the browser's; within the player they are the player's."""
+    sight = look(address)
+    first = sight.run("() => percept.player.state.condition")
+    sight.page.keyboard.press("ArrowDown")
+    sight.page.keyboard.press(" ")
+    sight.until("() => scrollY > 0")
+    sight.page.focus("#values")
+    sight.page.keyboard.press("ArrowDown")
+    assert sight.run("() => [percept.player.state.condition, percept.player.state.playing]") == [first, False]
+    sight.page.focus("#player")
+    sight.page.keyboard.press("ArrowDown")
+    assert sight.run("() => percept.player.state.condition") != first
+    before = sight.run("() => percept.player.position()")
+    sight.page.keyboard.press("ArrowRight")
+    assert sight.run("() => percept.player.position()") == pytest.approx(before + 0.5)
+
+
+def test_sliders_speak_in_seconds(look: Look, address: str) -> None:
+    """Position and selection are told as times, to all; without a selection nothing is said of one."""
+    sight = look(address)
+    length = sight.run("() => percept.sound(percept.player.state.clip, 'reference').seconds")
+    assert sight.page.inner_text("#selected") == ""
+    for name, share in (("from", 0.2), ("to", 0.35), ("seek", 0.3)):
+        sight.page.locator(f"#{name}").fill(str(round(1000 * share)))
+        assert sight.page.get_attribute(f"#{name}", "aria-valuetext") == f"{share * length:.2f} s"
+    assert sight.page.inner_text("#selected") == f"selected {0.2 * length:.2f}–{0.35 * length:.2f} s"
+
+
+def test_the_picture_shows_both_and_frames_what_is_heard(look: Look, address: str) -> None:
+    """The frame's colour is around the version below, and after x around the reference above."""
+    sight = look(address)
+    framed = """(share) => { const canvas = document.getElementById("screen"), pen = canvas.getContext("2d");
+      const [r, g, b] = pen.getImageData(canvas.width - 2, Math.round(share * canvas.height), 1, 1).data;
+      return r > 200 && g > 140 && b < 120; }"""
+    assert [sight.run(framed, share) for share in (0.2, 0.7)] == [False, True]
+    sight.page.keyboard.press("x")
+    assert [sight.run(framed, share) for share in (0.2, 0.7)] == [True, False]
+
+
+def test_nothing_is_drawn_in_vain(look: Look, address: str) -> None:
+    """Charts are made when one comes near them, and frames are asked for only while something plays."""
+    sight = look(address)
+    assert not sight.run("() => percept.drawn") and not sight.run("() => percept.player.ticking")
+    sight.page.click("#play")
+    sight.until("() => percept.player.ticking && percept.player.position() > 0.1")
+    sight.page.click("#play")
+    sight.until("() => !percept.player.ticking")
+    sight.explore()
+    assert sight.page.locator("#scatter svg").count()
+
+
 @pytest.fixture(scope="module")
 def linked(study: Path) -> Path:
     """The same study with linked sounds, in a folder of its own."""
@@ -345,6 +439,7 @@ def test_linked_sounds_play_from_a_folder(look: Look, linked: Path) -> None:
     sight.until("() => percept.player.position() > 0.2")
     sight.page.click("#ab")
     assert sight.run("() => percept.player.gains()") == [1, 0]
+    sight.page.fill("#rater", "someone")
     sight.page.click("#begin")
     assert "--serve" in sight.page.inner_text("#blind-state")
 
@@ -358,6 +453,7 @@ def test_a_hostile_name_is_text(look: Look, address: str, study: Path) -> None:
     assert HOSTILE in sight.page.locator("#clip option").all_inner_texts()
     sight.page.fill("#filter", "alert(1)")
     assert set(sight.page.locator("#values-table tbody th").all_inner_texts()) == {HOSTILE}
+    sight.explore()
     sight.page.select_option("#colour", "clip")
     assert HOSTILE in sight.page.locator("#scatter").text_content()
     rows = [["reference", "degraded", "clip", "condition", "family", "level"]]
@@ -371,6 +467,7 @@ def test_a_hostile_name_is_text(look: Look, address: str, study: Path) -> None:
     sight = look((study / "evil" / "report.html").as_uri())
     assert set(sight.page.locator("#values-table tbody th").all_inner_texts()) == {EVIL}
     assert f"{EVIL} 2" in sight.page.locator("#versions").inner_text()
+    sight.explore()
     for choice in ("clip", "family"):
         sight.page.select_option("#colour", choice)
     assert EVIL in sight.page.locator("#scatter").text_content()
@@ -402,6 +499,7 @@ def test_the_table_filters_sorts_and_exports(look: Look, address: str, tmp_path:
 def test_charts_show_the_study(look: Look, address: str) -> None:
     """The scatter holds each version once, a click plays it; correlations and curves have what the tables have."""
     sight = look(address)
+    sight.explore()
     points = sight.run("() => document.getElementById('scatter').data.flatMap((trace) => trace.customdata)")
     assert len(points) == 28 and len({tuple(point) for point in points}) == 28
     point = "{ points: [{ customdata: ['speech_rms', 'bandwidth_6'] }] }"
@@ -424,12 +522,31 @@ def test_it_is_accessible_and_fits(look: Look, address: str, scheme: str, width:
     from axe_playwright_python.sync_playwright import Axe
 
     sight = look(address, scheme=scheme, width=width)
+    sight.explore()
+    sight.page.fill("#rater", "someone")
     sight.page.click("#begin")
     sight.page.wait_for_selector("#trial .trial-row input")
     sight.run("() => { for (const part of document.querySelectorAll('details')) part.open = true; }")
     found = Axe().run(sight.page).response["violations"]
     assert [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in GRAVE] == []
     assert sight.run("() => document.documentElement.scrollWidth") <= width
+
+
+def test_correlations_can_be_read_as_a_table(look: Look, address: str, tmp_path: Path) -> None:
+    """Each measure with each target: r, interval, n and adjusted p, as correlations.csv has them, and as a CSV."""
+    sight = look(address)
+    sight.page.click("#relations summary")
+    told = pd.read_csv("results/correlations.csv").set_index(["predictor", "target", "scope", "method"])
+    for method in ("spearman", "pearson"):
+        sight.page.select_option("#method", method)
+        shown = sight.page.locator("#relations-table tbody tr").all_inner_texts()
+        table = sight.download("#download-relations", tmp_path / "relations.csv")
+        assert len(table) == len(shown) > 2 and set(table["method"]) == {method}
+        for row, text in zip(table.to_dict("records"), shown, strict=True):
+            expected = told.loc[(row["measure"], row["target"], row["scope"], method)]
+            for name in ("n", "r", "low", "high", "p_adjusted"):
+                assert row[name] == pytest.approx(expected[name], rel=1e-5)
+            assert f"{expected['r']:.3f}" in text and f"[{expected['low']:.3f}, {expected['high']:.3f}]" in text
 
 
 def test_it_prints(look: Look, address: str) -> None:
@@ -487,7 +604,7 @@ def test_a_blind_test_is_taken_and_correlated(look: Look, address: str, study: P
     sight = look(address)
     seen = take(sight, "first", opinion)
     sight.page.reload()
-    sight.until("() => percept.drawn > 0")
+    sight.until("() => percept.ready > 0")
     assert sight.page.inner_text("#blind-state") == f"{len(seen)} ratings are kept in this browser."
     take(sight, "second", lambda condition: max(0, opinion(condition) - 10))
     table = sight.download("#export", study / "results" / "ratings.csv")
@@ -508,6 +625,7 @@ def test_a_blind_test_is_taken_and_correlated(look: Look, address: str, study: P
 def test_every_version_has_to_be_rated(look: Look, address: str) -> None:
     """A part with an untouched slider does not end; Enter keeps a slider at 50."""
     sight = look(address)
+    sight.page.fill("#rater", "someone")
     sight.page.click("#begin")
     sight.page.wait_for_selector("#next-trial")
     sight.page.click("#next-trial")
@@ -520,6 +638,114 @@ def test_every_version_has_to_be_rated(look: Look, address: str) -> None:
         "() => Object.values(localStorage).flatMap((text) => JSON.parse(text)).map(({ rating }) => rating)"
     )
     assert kept and set(kept) == {50}
+
+
+def begin(sight: Sight, rater: str = "someone") -> None:
+    """Begin the blind test as this listener."""
+    sight.page.fill("#rater", rater)
+    sight.page.click("#begin")
+    sight.page.wait_for_selector("#next-trial")
+
+
+def rate_part(sight: Sight, then: str) -> list[str]:
+    """Leave every slider of a part at 50; returns the conditions, once the state or the heading says `then`."""
+    conditions: list[str] = sight.run("() => percept.blind.trial.conditions")
+    for slider in sight.page.locator("#trial input[type=range]").all():
+        slider.press("Enter")
+    sight.page.click("#next-trial")
+    sight.until("(text) => document.getElementById('blind').innerText.includes(text)", then)
+    return conditions
+
+
+def test_a_rater_has_a_name(look: Look, address: str) -> None:
+    """Without one the test does not begin, and says why."""
+    sight = look(address)
+    sight.page.click("#begin")
+    assert sight.page.inner_text("#blind-state").startswith("Your name or number first")
+    assert not sight.page.is_visible("#trial")
+
+
+def test_a_reload_goes_on_where_the_rater_stopped(look: Look, address: str) -> None:
+    """What a listener has rated is not asked again; another listener begins at the beginning."""
+    sight = look(address)
+    sight.page.fill("#at-once", "4")
+    begin(sight)
+    clip = sight.run("() => percept.blind.trial.clip")
+    rated = {(clip, name) for name in rate_part(sight, "Part 2 of 8")}
+    sight.page.reload()
+    sight.until("() => percept.ready > 0")
+    sight.page.fill("#at-once", "4")
+    assert sight.page.inner_text("#plan").startswith("44 ratings in 8 parts")
+    begin(sight)
+    parts = "() => percept.blind.plan.flatMap(({ clip, conditions }) => conditions.map((name) => [clip, name]))"
+    left = {tuple(one) for one in sight.run(parts)}
+    versions = {one for one in rated if one[1] not in {"hidden reference", "anchor 3.5 kHz"}}
+    assert len(versions) == 4 and not versions & left and len(sight.run(parts)) == 28 - 4 + 2 * 7
+    begin(sight, "another")
+    assert versions < {tuple(one) for one in sight.run(parts)}
+
+
+def test_clips_and_versions_of_the_test_can_be_chosen(look: Look, address: str) -> None:
+    """Only those that are ticked are asked, and the time that this takes is told."""
+    sight = look(address)
+    sight.page.click("summary:text-is('Clips and versions to rate')")
+    for box in sight.page.locator("#choose-clip input").all()[1:]:
+        box.uncheck()
+    for box in sight.page.locator("#choose-version input").all()[2:]:
+        box.uncheck()
+    assert sight.page.inner_text("#plan").startswith("4 ratings in 1 parts: about ")
+    begin(sight)
+    wanted = sight.page.locator("#choose-version label").all_inner_texts()[:2]
+    assert set(sight.run("() => percept.blind.trial.conditions")) == {*wanted, "hidden reference", "anchor 3.5 kHz"}
+
+
+def test_ratings_survive_a_browser_that_keeps_nothing(look: Look, address: str, tmp_path: Path) -> None:
+    """Where writing to the browser's store fails, ratings stay in memory, and the page says that they will be lost."""
+    sight = look(address)
+    sight.run("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
+    begin(sight)
+    rated = rate_part(sight, "Part 2")
+    assert sight.page.is_visible("#trouble")
+    assert f"{len(rated)} ratings are lost when you leave this page" in sight.page.inner_text("#blind-state")
+    assert len(sight.download("#export-single", tmp_path / "single.csv")) == len(rated)
+
+
+def test_one_sound_at_a_time(look: Look, address: str) -> None:
+    """The player silences the blind test and the other way round; the player's keys rest while a part is open."""
+    sight = look(address)
+    begin(sight)
+    sight.page.keyboard.press("1")
+    pressed = "#trial button[aria-pressed='true']"
+    assert sight.page.locator(pressed).count() == 1
+    sight.page.keyboard.press("x")
+    assert not sight.run("() => percept.player.state.reference")
+    sight.page.locator("#values-table tbody button").first.click()
+    sight.until("() => percept.player.state.playing")
+    assert sight.page.locator(pressed).count() == 0
+    sight.page.keyboard.press("2")
+    assert sight.page.locator(pressed).count() == 1 and not sight.run("() => percept.player.state.playing")
+
+
+def test_the_anchor_has_the_channels_of_the_reference(look: Look, address: str) -> None:
+    """Linked files may have several; each is low-passed by itself."""
+    sight = look(address)
+    script = """async () => { const both = new AudioBuffer({ length: 8000, numberOfChannels: 2, sampleRate: 16000 });
+      both.getChannelData(0).forEach((_, i, all) => { all[i] = Math.sin(i / 10); });
+      const low = await percept.blind.anchored(both);
+      return [0, 1].map((channel) => Math.max(...low.getChannelData(channel))); }"""
+    left, right = sight.run(script)
+    assert left == pytest.approx(1, abs=0.1) and right == 0
+
+
+def test_sounds_are_kept_by_their_length(look: Look, address: str) -> None:
+    """Decoded sounds are forgotten, the oldest first, once they are longer than the page may keep."""
+    sight = look(address)
+    script = """async () => { const { audio } = percept, some = [...percept.sounds.values()].slice(0, 4);
+      audio.most = 2.5 * some[0].seconds;
+      for (const sound of [some[0], some[1], some[0], some[2]]) await audio.buffer(sound);
+      return [[...audio.kept.keys()], some.map((sound) => sound.index)]; }"""
+    kept, asked = sight.run(script)
+    assert kept == [asked[0], asked[2]]
 
 
 @pytest.mark.parametrize("rate", [16000, 44100, 48000])
@@ -574,4 +800,5 @@ def test_a_large_study_opens(look: Look, tmp_path: Path, bare: None) -> None:
     assert lines.count() == 17
     lines.last.get_by_role("button").click()
     sight.until("() => percept.player.state.clip === 'clip 199' && percept.player.position() > 0.1")
+    sight.explore()
     assert sight.run("() => document.getElementById('scatter').data[0].x.length") == 3400
