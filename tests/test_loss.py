@@ -157,8 +157,8 @@ def test_silence_identity_and_clipping_have_finite_gradients(name: str, distance
     ):
         value, gradient = slope(loss, reference, degraded)
         assert math.isfinite(value) and torch.isfinite(gradient).all()
-    # Nothing leads away from digital silence: the page names it.
-    assert value > 0 and not slope(loss, noisy, silence)[1].any()
+    # Nothing leads away from digital silence, but for CDPAM's leaking units: the page names it.
+    assert value > 0 and bool(slope(loss, noisy, silence)[1].any()) == (name == "cdpam")
 
 
 @cache
