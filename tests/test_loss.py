@@ -8,6 +8,7 @@ import math
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -40,7 +41,8 @@ CDPAM_WINDOW = 1102
 SECONDS = {"openl3": 0.99, "cdpam": 0.09, "vggish": 1.1, "logmel": 1.1}
 """One window of OpenL3 and VGGish, more of the others."""
 LARGE = ("openl3", "vggish", "cdpam")
-"""Of these, all but the mean absolute difference of the last layers is left to the slow tests."""
+"""Of these, all but the mean absolute difference of the last layers is left to the slow tests; CDPAM's, too."""
+CDPAM_SLOWLY = pytest.param("cdpam", marks=pytest.mark.slow)
 LAYERS = ("last", "all", "inner")
 COMBINATIONS = [
     pytest.param(
@@ -48,7 +50,7 @@ COMBINATIONS = [
         distance,
         layers,
         id=f"{name}-{distance}-{layers}",
-        marks=[pytest.mark.slow] if name in LARGE and (distance, layers) != ("l1", "last") else [],
+        marks=[pytest.mark.slow] if name in LARGE and ((distance, layers) != ("l1", "last") or name == "cdpam") else [],
     )
     for name, distance, layers in product(SPECS, DISTANCES, LAYERS)
     if not (name == "logmel" and layers == "inner")
@@ -60,6 +62,15 @@ SCORED = {"l1": "l1", "l2": "l2", "frechet": "frechet", "cosine": "similarity"}
 def numbers(name: str) -> weights.Weights:
     record, options = parse(name)
     return weights.resolve(record.files(options), "untrained", title=record.title)[0]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_is_kept() -> Iterator[None]:
+    """The networks that these tests share are let go of when all have run."""
+    yield
+    network.cache_clear()
+    scored.cache_clear()
+    torch._dynamo.reset()
 
 
 @cache
@@ -146,8 +157,8 @@ def test_silence_identity_and_clipping_have_finite_gradients(name: str, distance
     ):
         value, gradient = slope(loss, reference, degraded)
         assert math.isfinite(value) and torch.isfinite(gradient).all()
-    # Nothing leads away from digital silence: the page names it.
-    assert value > 0 and not slope(loss, noisy, silence)[1].any()
+    # Nothing leads away from digital silence, but for CDPAM's leaking units: the page names it.
+    assert value > 0 and bool(slope(loss, noisy, silence)[1].any()) == (name == "cdpam")
 
 
 @cache
@@ -350,7 +361,7 @@ def test_a_network_in_bfloat16() -> None:
     assert half == pytest.approx(value, rel=0.1) and torch.isfinite(gradient).all() and gradient.abs().max() > 0
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", ["openl3", "vggish", "logmel", CDPAM_SLOWLY])
 def test_compiled(name: str) -> None:
     """`torch.compile` gives the same value and gradient."""
     loss = loss_of(SPECS[name])
@@ -362,7 +373,7 @@ def test_compiled(name: str) -> None:
     assert torch.allclose(other, gradient, rtol=1e-3, atol=1e-5 * float(gradient.abs().max()))
 
 
-@pytest.mark.parametrize("name", ["openl3", "vggish", "logmel"])
+@pytest.mark.parametrize("name", ["openl3", *(pytest.param(n, marks=pytest.mark.slow) for n in ("vggish", "logmel"))])
 def test_compiled_first(name: str) -> None:
     """A compiled loss needs no call of the plain one before it: what is made once can be made then."""
     program = (
@@ -410,7 +421,10 @@ def test_stretches_hold_all_windows(spec: str, count: int) -> None:
     assert torch.equal(found[0][0], found[1][0]) and torch.allclose(found[0][1], found[1][1], rtol=1e-9)
 
 
-@pytest.mark.parametrize(("name", "layers"), [("vggish", "all"), ("cdpam", "last"), ("logmel", "last")])
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [("vggish", "all"), pytest.param("cdpam", "last", marks=pytest.mark.slow), ("logmel", "last")],
+)
 def test_checkpointing_changes_memory_alone(name: str, layers: str) -> None:
     """Computed again a few windows at a time, value and gradient are the same."""
     reference, degraded = waves(1, 0.27 if name == "cdpam" else 5.2)
@@ -419,7 +433,7 @@ def test_checkpointing_changes_memory_alone(name: str, layers: str) -> None:
     assert again[0] == pytest.approx(plain[0], rel=1e-6) and torch.allclose(again[1], plain[1], rtol=1e-4, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", ["openl3", "vggish", "logmel", CDPAM_SLOWLY])
 def test_inference_mode_first(name: str) -> None:
     """What the first call keeps for later ones serves training, too, also if that call was in inference mode."""
     program = (
