@@ -60,10 +60,10 @@ def watched(jobs: int, folder: str) -> dict[str, Any]:
     sys.path.insert(0, str(ROOT))
     from benchmarks.memory import watch
 
-    found = {
-        script: watch([sys.executable, str(ROOT / f"{script}.py"), *words(script, jobs)], Path(folder), POLL_SECONDS)
-        for script in SCRIPTS
-    }
+    found = {}
+    for script in SCRIPTS:
+        command = [sys.executable, str(ROOT / f"{script}.py"), *words(script, jobs)]
+        found[script] = watch(command, Path(folder), POLL_SECONDS, all_together=False)
     return {key: {script: one[key] for script, one in found.items()} for key in ("seconds", "leader_mib", "worker_mib")}
 
 

@@ -75,9 +75,8 @@ def distances(loss: PerceptualLoss, reference: Tensor, degraded: Tensor) -> dict
     found: dict[tuple[str, str], list[Tensor]] = {}
     embedder = loss.embedder
     with torch.no_grad():
-        both = (torch.split(embedder.windows(w[None], RATE_HZ)[0], embedder.chunk) for w in (reference, degraded))
-        for pair in zip(*both, strict=True):
-            ours, theirs = (embedder.layers(windows) for windows in pair)
+        for pair in zip(*(embedder.stretches(w[None], RATE_HZ) for w in (reference, degraded)), strict=True):
+            ours, theirs = (embedder.layers(embedder.cut(pieces)) for pieces in pair)
             for name in embedder.layer_names:
                 for kind, distance in DISTANCES.items():
                     kept = distance.window(ours[name].float(), theirs[name].float())

@@ -106,8 +106,8 @@ def main(words: Sequence[str] | None = None) -> None:
         soundfile.write(chosen.output / f"optimised_{name}.wav", waveform.numpy(), RATE_HZ)
         last = ", ".join(f"{TITLES[m]} {rows[0][m]:.3f} → {rows[-1][m]:.3f}" for m in MEASURES)
         print(f"{shown}: {last}", flush=True)
-    table = pd.DataFrame(found)
-    table.to_csv(chosen.output / "steps.csv", index=False)
+        table = pd.DataFrame(found)
+        table.to_csv(chosen.output / "steps.csv", index=False)
     subject = f"{chosen.clip}, {chosen.seconds:g} s, noise at {chosen.snr:g} dB, optimised sample by sample"
     draw(table, chosen.output / "optimise_waveform", subject)
     if chosen.page:

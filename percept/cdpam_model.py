@@ -93,10 +93,7 @@ class Encoder(nn.Module):
 
 def _convolved(values: Tensor, convolution: Any, norm: Any) -> Tensor:
     """Convolution and normalisation: by overlap-save on a CPU, where that takes less than half of the time."""
-    kind = values.device.type
-    # Under autocast the transforms would lose what a convolution in that format keeps.
-    whole = values.dtype in {torch.float32, torch.float64} and not torch.is_autocast_enabled(kind)
-    if kind != "cpu" or not whole or norm.training:
+    if values.device.type != "cpu" or values.dtype not in {torch.float32, torch.float64} or norm.training:
         result: Tensor = norm(convolution(values))
         return result
     scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)

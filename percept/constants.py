@@ -31,6 +31,7 @@ def constant(function: Callable[[*Arguments], Result]) -> Callable[[*Arguments],
     # What makes them may be beyond what torch.compile understands.
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def make(*args: *Arguments) -> Result:
+        """Compute a result and keep it."""
         with torch.inference_mode(False):
             made = function(*args)
         with changing:
@@ -41,6 +42,7 @@ def constant(function: Callable[[*Arguments], Result]) -> Callable[[*Arguments],
 
     @functools.wraps(function)
     def get(*args: *Arguments) -> Result:
+        """The result, made at the first call."""
         found = held.get(args)
         return make(*args) if found is None else found
 

@@ -44,5 +44,6 @@ DEGRADATIONS.add(
         neutral=1.0,
         limits=(1.0, 64.0),
         harsher="higher",
+        walks=True,
     )
 )

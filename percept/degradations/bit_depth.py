@@ -44,6 +44,7 @@ DEGRADATIONS.add(
         neutral=16.0,
         limits=(2.0, 24.0),
         harsher="lower",
+        walks=True,
         whole=True,
     )
 )

@@ -7,7 +7,8 @@ Conventions:
     A layer of N windows is ``[N, D]`` or ``[N, C, ...]``. Distances are 0 on identical input, symmetric, and have a
     finite gradient everywhere; where two layers are identical it is 0.
     Of an embedding ``[F, D]`` they are what `percept.metrics.similarity` computes: `l1`; `l2`; 1 less the similarity;
-    the Fréchet distance.
+    the Fréchet distance. That module goes through files block by block, in NumPy, and has no gradients; a test
+    compares the two.
 
 Reference:
     D. Dowson and B. Landau, The Fréchet Distance between Multivariate Normal Distributions, J. Multivariate Analysis

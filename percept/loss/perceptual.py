@@ -149,7 +149,7 @@ class PerceptualLoss(Loss):
         """What the distance keeps of the windows of some pieces, for each layer in turn ``[N, K]``."""
         keep, embedder = DISTANCES[self.distance].window, self.embedder
         kept = {}
-        windows = (embedder.cut(pieces).double() for pieces in (reference, degraded))
+        windows = (embedder.cut(pieces) for pieces in (reference, degraded))
         layers = (embedder.activations(embedder.spectrogram(own)) for own in windows)
         for (name, ours), (_, theirs) in zip(*layers, strict=True):
             if name in self.layers:
@@ -180,6 +180,7 @@ class _Frozen(nn.Module):
 
     @property
     def embedder(self) -> Embedder:
+        """The network."""
         return self.inner
 
     def state_dict(self, *args: Any, destination: State | None = None, **options: Any) -> State:  # type: ignore[override]

@@ -19,7 +19,8 @@ from percept.schema import PerceptError, Unscorable
 class MultiResolutionSTFTLoss(Loss):
     """Spectral convergence plus mean absolute difference of the natural log magnitudes, mean over resolutions.
 
-    What the measure ``mrstft`` computes. Magnitudes under -100 dB re a full-scale sine count as that in the logarithm,
+    What the measure ``mrstft`` computes (that one goes through recordings of hours block by block, in NumPy, and has no
+    gradient). Magnitudes under -100 dB re a full-scale sine count as that in the logarithm,
     and a reference that is silent altogether counts as that level in the convergence's denominator, so silence has a
     finite loss and gradient. Not symmetric: the convergence is relative to the reference.
 
