@@ -1,5 +1,5 @@
 # make demo   set up, and run the three scripts on the bundled clips
-# make test   set up, and run the test suite       (make test-slow: the long sweeps)
+# make test   set up, and run the test suite       (make test-slow: the long sweeps, and the page in a browser)
 # make lint   set up, and check style and types
 # make docs   write the README's tables from the code
 # make bench  time every stage and every peer that installs, and write docs/benchmarks.md (BENCH=--quick: a short run)

@@ -25,6 +25,8 @@ from percept import cli
 from percept.cli._serve import server
 from percept.schema import Array
 
+pytestmark = pytest.mark.slow
+"""All of them: a browser takes its time."""
 HOSTILE = "<script>alert(1)<script> 100%41 #1?"
 """A clip's file name, of which an address would be another; file systems forbid the slash of a closing tag."""
 EVIL = "</script><img src=x onerror=alert(1)>"
@@ -777,7 +779,6 @@ def test_the_anchor_is_in_step_with_the_reference(look: Look, address: str) -> N
 # Size
 
 
-@pytest.mark.slow
 def test_the_usual_study_is_small_and_soon_usable(look: Look, tmp_path: Path, bare: None) -> None:
     """4 clips × 17 noisy versions, embedded whole, take less than 25 MB; one opening of three is below 2 s."""
     page, _ = report_page.make(tmp_path, 4, "embed")
@@ -788,7 +789,6 @@ def test_the_usual_study_is_small_and_soon_usable(look: Look, tmp_path: Path, ba
     assert min(sight.run("() => percept.ready") for sight in sights) < 2000
 
 
-@pytest.mark.slow
 def test_a_large_study_opens(look: Look, tmp_path: Path, bare: None) -> None:
     """200 clips × 17 versions with linked sounds: the table is paged, can be searched, and sounds play."""
     page, _ = report_page.make(tmp_path, 200, "link", seconds=1.0)
