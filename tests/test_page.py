@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import http.client
 import io
 import json
 import os
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -16,7 +19,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +33,11 @@ from test_report import complete
 from percept import report
 from percept.cli._analysis import _digests
 from percept.cli._serve import server
-from percept.report import _page_audio, _top
+from percept.loudness import loudness
+from percept.report import _page, _page_audio, _top
 from percept.report._findings import followers
 from percept.report._page_pictures import HEIGHT, WIDTH, outline, spectrogram
-from percept.schema import Pair
+from percept.schema import Clip, Pair
 from percept.settings import Score
 
 HOSTILE = "</script><script>alert(1)</script>"
@@ -234,19 +238,45 @@ def test_two_pages_of_one_study_agree(pairs: list[Pair], tmp_path: Path) -> None
     assert made(pairs, tmp_path) == made(pairs, tmp_path)
 
 
-def test_ratings_belong_to_a_study(pairs: list[Pair], tmp_path: Path) -> None:
-    """The page names its study by inputs, versions and how they were made; not by where it lies or what is measured."""
+@pytest.mark.parametrize("audio", ["embed", "link"])
+def test_ratings_can_know_a_sound_again(pairs: list[Pair], tmp_path: Path, audio: Any) -> None:
+    """Every sound, reference or version, embedded or linked, has a digest of its file, and nothing else of the study."""
 
-    def name(run: dict[str, Any], own: list[Pair] = pairs) -> str:
-        return str(
-            held(report.page(make_study(["plain"], {"noise": LEVELS}), own, tmp_path / "report.html", run))["digest"]
-        )
+    def digests(text: str) -> dict[tuple[str, str], str]:
+        return {(sound["clip"], sound["condition"]): sound["digest"] for sound in held(text)["sounds"]}
 
-    run = {"digests": {"a.wav": "12"}, "settings": {"degrade": {"seed": 0, "input": "here"}, "score": {"results": "x"}}}
-    same = {"digests": {"b.wav": "12"}, "settings": {"degrade": {"seed": 0, "input": "there"}, "score": {}}}
-    assert name(run) == name(same) != ""
-    assert name(run) != name({**run, "digests": {"a.wav": "34"}})
-    assert name(run) != name({**run, "settings": {"degrade": {"seed": 1}}})
+    found = digests(made(pairs, tmp_path, audio=audio))
+    assert len(set(found.values())) == len(found) == 6
+    for pair in pairs:
+        for name, path in (("reference", pair.reference), (pair.condition, pair.degraded)):
+            assert path and found[pair.clip, name] == hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    changed = pairs[-1].degraded
+    assert changed
+    soundfile.write(changed, chirp(0.6, seed=9), RATE_HZ)
+    again = digests(made(pairs, tmp_path, audio=audio))
+    assert [name for name in found if found[name] != again[name]] == [("plain", "noise_0.01")]
+    assert "digest" not in held(made(pairs, tmp_path))
+
+
+def test_levels_are_those_of_what_is_played(tmp_path: Path) -> None:
+    """A version beyond full scale is clipped before it is embedded, and its loudness is that of the clipped one."""
+    wave = chirp(1.0)
+    for name, gain in (("clean", 1.0), ("loud", 8.0)):
+        soundfile.write(tmp_path / f"{name}.wav", gain * wave / np.abs(wave).max(), RATE_HZ, subtype="FLOAT")
+    pair = Pair("plain", "loud", "gain", 1, tmp_path / "clean.wav", tmp_path / "loud.wav")
+    (_, loud), _ = _page_audio.collect([pair], tmp_path / "report.html", "embed", 25)
+    samples, rate = soundfile.read(io.BytesIO(base64.b64decode(loud.content)), dtype="float32")
+    assert np.abs(samples).max() <= 1
+    assert loud.facts["lufs"] == pytest.approx(loudness(Clip(samples[None], rate)), abs=0.02)
+
+
+def test_scripts_read_all_that_the_page_tells_them(pairs: list[Pair], tmp_path: Path) -> None:
+    """No name in the page's data is there for nothing."""
+    data = held(made(pairs, tmp_path))
+    rows = [data["rows"][0], data["measures"][0], data["sounds"][0], data["families"]["noise"], data["correlations"][0]]
+    scripts = "\n".join(path.read_text("utf-8") for path in _page.ASSETS.glob("*.js"))
+    names = {name for row in (data, *rows) for name in row}
+    assert [name for name in sorted(names) if not re.search(rf"\b{name}\b", scripts)] == []
 
 
 def test_pairs_are_known_by_all_their_files(pairs: list[Pair], tmp_path: Path) -> None:
@@ -262,20 +292,40 @@ def test_pairs_are_known_by_all_their_files(pairs: list[Pair], tmp_path: Path) -
     assert found == {str(path): digest for path, digest in expected.items()} and len(found) == 3 + 6
 
 
-def test_the_top_has_each_kind_of_finding_once() -> None:
-    """Best and worst follower of each target with intervals, the embeddings, what is reliable; six at most."""
+def test_the_top_has_a_sentence_a_target() -> None:
+    """Best and worst follower with intervals, the embeddings and n; then what is reliable; six sentences at most."""
     study = complete(small_study(("a", "b", "c"), levels=TWO_FAMILIES, embeddings=EMBEDDINGS))
     shown, every = _top.leading(study)
-    assert len(shown) <= 6 < len(every)
-    best = next(line for line in shown if "followed best by" in line)
-    assert best.count("followed best by") == best.count("and least by") == len(study.targets)
-    first, r = followers(study, study.measure("stoi"))[0]
-    found = re.search(r"STOI is followed best by (.+?), (\S+) \[(\S+), (\S+)\], and", best)
-    assert found and found[1] == first.title and float(found[2]) == pytest.approx(r, abs=1e-3)
-    assert float(found[3]) <= float(found[2]) <= float(found[4])
+    assert 3 <= len(shown) <= 6 < len(every)
+    best = [line for line in shown if "followed best by" in line]
+    assert len(best) == len(study.targets)
+    for line, target in zip(best, map(study.measure, study.targets), strict=True):
+        assert line.startswith(f"{target.title} (24 versions of 3 clips) is followed best by ")
+        assert line.count("followed best by") == line.count("and least by") == 1
+        assert len(re.findall(r"\[[^]]+\]", line)) == 4
+        assert all(f"{title} similarity " in line for _, title in EMBEDDINGS)
+        first, r = followers(study, target)[0]
+        found = re.search(r"is followed best by (.+?), (\S+) \[(\S+), (\S+)\], and", line)
+        assert found and found[1] == first.title and float(found[2]) == pytest.approx(r, abs=1e-3)
+        assert float(found[3]) <= float(found[2]) <= float(found[4])
     assert sum("within every single degradation" in line.lower() for line in shown) == 1
-    follows = [line for line in shown if all(f"{title} similarity follows" in line for _, title in EMBEDDINGS)]
-    assert len(follows) == 1
+    assert _top.how_to_read(study).startswith("Numbers are Spearman's r, positive where both agree on quality, in bra")
+
+
+def test_the_top_says_why_nothing_can_be_told() -> None:
+    """Of two clips p cannot be small, so there is no interval beside that verdict: it would contradict it."""
+    study = complete(small_study(("a", "b"), levels=TWO_FAMILIES, embeddings=EMBEDDINGS))
+    told = next(line for line in _top.leading(study)[0] if line.startswith("Which follows better"))
+    assert "with 2 clips no difference can be told (p cannot fall below 0.5) for " in told
+    assert "[" not in told and "this study cannot tell" not in told
+
+
+def test_the_weights_stand_at_the_top(pairs: list[Pair], tmp_path: Path) -> None:
+    """Pretrained ones too, with their identity."""
+    study = replace(make_study(["plain"], {"noise": LEVELS}), facts={"Weights": "OpenL3, pretrained (0123abcd)"})
+    text = report.page(study, pairs, tmp_path / "report.html", RUN)
+    top = text[text.index("<main") : text.index('id="listen"')]
+    assert "Weights: OpenL3, pretrained (0123abcd)." in top
 
 
 def test_what_is_missing_is_told_by_kind() -> None:
@@ -291,7 +341,7 @@ def test_what_is_missing_is_told_by_kind() -> None:
         (("failed", "too short"), ("skipped", "no audio"), ("skipped", "no audio"))
     ):
         study.failures.loc[number] = ["score", "plain", "noise_0.01", "lsd", status, reason]
-    assert _top.left_out(study).startswith("1 item failed; 2 values were not computed (no audio); ")
+    assert _top.left_out(study).startswith("1 item failed (too short); 2 values were not computed (no audio); ")
     assert _top.counts(study)[1:] == [("marked", "made for speech; the clip is music", 2), ("skipped", "no audio", 2)]
 
 
@@ -336,20 +386,114 @@ def test_the_server_gives_nothing_else(served: tuple[str, Path], path: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("host", "status"), [("evil.example:{}", 403), ("127.0.0.1.evil:{}", 403), ("localhost:{}", 200)]
-)
+    ("host", "status"),
+    [
+        ("evil.example:{}", 403), ("127.0.0.1.evil:{}", 403), ("evil.example", 403), ("", 403), ("localhost:evil", 403),
+        ("localhost:{}", 200), ("localhost", 200), ("127.0.0.1", 200), ("LocalHost:{}", 200),
+    ],
+)  # fmt: skip
 def test_the_server_answers_to_its_own_name(served: tuple[str, Path], host: str, status: int) -> None:
     """A name elsewhere that was turned to this machine is refused, so that no other page can read this one."""
     address, _ = served
     port = urllib.parse.urlsplit(address).port
-    request = urllib.request.Request(address, headers={"Host": host.format(port)})
+    assert asked(address, host=host.format(port)).status == status
+
+
+@dataclass
+class Answer:
+    """What a server said."""
+
+    status: int
+    heads: dict[str, str]
+    content: bytes
+
+
+def asked(address: str, path: str = "", *, method: str = "GET", **heads: str) -> Answer:
+    """The server's answer to a request for this path, as it is written, with these heads."""
+    parts = urllib.parse.urlsplit(address)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            found = answer.status
-    except urllib.error.HTTPError as caught:
-        found = caught.code
-        caught.close()
-    assert found == status
+        named = {name.replace("_", "-"): value for name, value in heads.items()}
+        connection.request(method, path or parts.path, headers=named)
+        answer = connection.getresponse()
+        return Answer(answer.status, dict(answer.headers), answer.read())
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "told", "content"),
+    [
+        ("bytes=0-", 206, "bytes 0-8/9", b"sound.wav"),
+        ("bytes=2-4", 206, "bytes 2-4/9", b"und"),
+        ("bytes=6-99", 206, "bytes 6-8/9", b"wav"),
+        ("bytes=-3", 206, "bytes 6-8/9", b"wav"),
+        ("bytes=-99", 206, "bytes 0-8/9", b"sound.wav"),
+        ("bytes=9-", 416, "bytes */9", b""),
+        ("bytes=-0", 416, "bytes */9", b""),
+        ("bytes=4-2", 200, None, b"sound.wav"),
+        ("bytes=0-1,3-4", 200, None, b"sound.wav"),
+        ("seconds=0-1", 200, None, b"sound.wav"),
+        ("bytes=-", 200, None, b"sound.wav"),
+    ],
+)
+def test_the_server_gives_parts(
+    served: tuple[str, Path], wanted: str, status: int, told: str | None, content: bytes
+) -> None:
+    """Bytes from, to and from the end; 416 beyond the end; the whole where the range is none (RFC 9110, 14.1.2)."""
+    address = served[0].replace("results/report.html", "sound.wav")
+    found = asked(address, range=wanted)
+    assert (found.status, found.heads.get("Content-Range"), found.content) == (status, told, content)
+    assert found.heads["Content-Length"] == str(len(content))
+    assert status == 416 or found.heads["Accept-Ranges"] == "bytes"
+    head = asked(address, method="HEAD", range=wanted)
+    assert head.status == status and head.content == b"" and head.heads["Content-Length"] == str(len(content))
+
+
+def test_a_part_of_a_changed_sound_is_the_whole(served: tuple[str, Path]) -> None:
+    """Who asks for a part of what was, by If-Range, is given all of what is."""
+    address = served[0].replace("results/report.html", "sound.wav")
+    modified = asked(address).heads["Last-Modified"]
+    assert asked(address, range="bytes=0-1", if_range=modified).status == 206
+    assert asked(address, range="bytes=0-1", if_range="Mon, 01 Jan 2001 00:00:00 GMT").content == b"sound.wav"
+
+
+def test_the_server_says_nothing_of_odd_requests(served: tuple[str, Path], capfd: pytest.CaptureFixture[str]) -> None:
+    """A path that no file can have is not found, and a browser that hangs up leaves no traceback."""
+    address, folder = served
+    assert asked(address, "/%00").status == 404
+    (folder / "sound.wav").write_bytes(bytes(30_000_000))
+    parts = urllib.parse.urlsplit(address)
+    for _ in range(3):
+        with socket.create_connection((parts.hostname or "", parts.port or 0)) as line:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closes with a reset
+            line.sendall(b"GET /sound.wav HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            line.recv(100)
+    for thread in threading.enumerate():
+        if "process_request" in thread.name:
+            thread.join(60)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_linked_results_folder_is_served(tmp_path: Path, pairs: list[Pair]) -> None:
+    """Where results/ is a link to another place, the page's own links lead where they are written."""
+    elsewhere = tmp_path / "far" / "away"
+    elsewhere.mkdir(parents=True)
+    (tmp_path / "results").symlink_to(elsewhere)
+    page = tmp_path / "results" / "report.html"
+    page.write_text(made(pairs, tmp_path / "results", audio="link"), encoding="utf-8")
+    sounds = [path for pair in pairs for path in (pair.reference, pair.degraded) if path]
+    running, address = server(page, sounds)
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        assert b"<title>percept" in read(address)
+        for sound in held(page.read_text("utf-8"))["sounds"]:
+            assert read(urllib.parse.urljoin(address, urllib.parse.quote(sound["link"])))[:4] == b"RIFF"
+    finally:
+        running.shutdown()
+        thread.join()
+        running.server_close()
 
 
 def test_serve_until_interrupted(workplace: Path, scripts: dict[str, Script], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -404,4 +548,8 @@ def test_an_unchanged_page_is_not_made_again(
     }
     assert all(text in page.read_text("utf-8") for text in digests.values())
     scripts["analyze"]("--report-audio", "link")
+    run = json.loads((workplace / "results" / "run.json").read_text("utf-8"))
+    assert run["settings"]["report"] == {"report_audio": "link", "report_budget": 25.0}
+    assert run["facts"]["Command 3"].endswith("--report-audio link")
+    assert run["facts"]["Weights"].startswith("Log-mel")
     assert page.stat().st_mtime_ns != before and not any(s["embedded"] for s in held(page.read_text("utf-8"))["sounds"])

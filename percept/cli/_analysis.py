@@ -72,6 +72,7 @@ def analyze(settings: AnalyzeResults) -> Tally:
         "settings": {
             "score": plain(settings.score),
             "correlate": plain(settings.correlate),
+            "report": _page_settings(settings),
             **_plans(settings),
         },
         "codecs": _coders(settings),
@@ -200,15 +201,27 @@ def _facts(settings: AnalyzeResults, scored: Scored) -> dict[str, str]:
         tables = {stage: plans[stage] for stage, script in SCRIPTS.items() if script == program and stage in plans}
         if tables:
             facts[f"Command {len(facts) + 1}"] = f"python {program}{_flags(tables)}"
-    own = {"score": plain(settings.score), "correlate": plain(settings.correlate)}
+    own = {
+        "score": plain(settings.score),
+        "correlate": plain(settings.correlate),
+        "report": _page_settings(settings),
+    }
     facts[f"Command {len(facts) + 1}"] = f"python analyze_results.py{_flags(own)}"
+    told = []
     for folder in _folders(settings)[1:]:
-        record = next((r for r in Manifest(folder).records() if r.status == "ok"), None)
-        if record:
-            made = record.facts
-            facts[f"Embedding {made['embedding']}"] = (
-                f"{made['options']}; weights {made['weights']} ({made['weights_identity']}); {made['precision']}"
-            )
+        made = next((r.facts for r in Manifest(folder).records() if r.status == "ok"), None)
+        if made:
+            which = f"{made['weights']} ({made['weights_identity']})"
+            told.append(f"{EMBEDDINGS[made['embedding']].title}, {which}")
+            facts[f"Embedding {made['embedding']}"] = f"{made['options']}; weights {which}; {made['precision']}"
+    for name, coder in _coders(settings).items():
+        record = known(name)
+        if record and "weights" in coder:
+            told.append(f"{record.title}, {coder['weights']}")
+    if not told and any(measure.embedding for measure in scored.measures):
+        told = ["not known, as the embeddings came with the pairs"]
+    if told:
+        facts["Weights"] = "; ".join(told)
     facts["Versions, machine, all settings"] = "run.json; every number's row: measures.csv"
     return facts
 
@@ -218,6 +231,11 @@ def _plans(settings: AnalyzeResults) -> dict[str, dict[str, Any]]:
         return {}
     manifest = Manifest(settings.score.input)
     return {stage: plan.settings for stage in SCRIPTS if (plan := manifest.planned(stage))}
+
+
+def _page_settings(settings: AnalyzeResults) -> dict[str, Any]:
+    """How the page is made; that it was served once does not belong to it."""
+    return {name: value for name, value in plain(settings.report).items() if name != "serve"}
 
 
 def _flags(tables: Mapping[str, Mapping[str, Any]]) -> str:

@@ -60,13 +60,14 @@ def _renderer(
     )  # fmt: skip
     template = environment.get_template("template.html")
     shown, more = _top.leading(study)
-    digest = _page_data.identity(tables["rows"], run)
     told = {
         "title": _title(study),
         "study": study,
         "findings": shown,
         "more_findings": more,
         "caveats": [line.removeprefix("- ") for line in caveats(study)],
+        "how_to_read": _top.how_to_read(study),
+        "weights": study.facts.get("Weights", ""),
         "left_out": _top.left_out(study),
         "counts": _top.counts(study),
         "facts": dict(study.facts),
@@ -80,7 +81,7 @@ def _renderer(
     }
 
     def rendered(sounds: list[_page_audio.Sound], remarks: list[str]) -> str:
-        data = {**tables, "digest": digest, "sounds": [sound.listed() for sound in sounds]}
+        data = {**tables, "sounds": [sound.listed() for sound in sounds]}
         return template.render(told, data=data, contents=[sound.content for sound in sounds], remarks=remarks)
 
     return rendered

@@ -1,4 +1,7 @@
-"""The sounds of a study for the page: embedded losslessly within a budget, or linked.
+"""The sounds of a study for the page: embedded within a budget as 16-bit FLAC of one channel, or linked.
+
+Of several channels the mean is embedded, rounded to 16 bits and clipped at full scale. Of the clips that stage 1 makes,
+which are so already, that is every bit; a degraded version may lose what 16 bits do not hold.
 
 Contents: `Sound`, `collect`, `relative`.
 """
@@ -21,10 +24,12 @@ from percept import media
 from percept.loudness import loudness
 from percept.report._page_pictures import outline, spectrogram
 from percept.schema import Array, Clip, Pair, Unreadable
+from percept.store import digest
 
 Mode = Literal["embed", "link", "none"]
 REFERENCE = "reference"
 MEGABYTE = 1_000_000
+DIGEST_DIGITS = 16
 PICTURES_ONLY_UP_TO = 400
 """Sounds; of more, a page of linked sounds has no pictures."""
 TAG_BYTES = 64
@@ -42,7 +47,8 @@ class Sound:
         condition: "reference" or the version's name.
         content: base64 of a FLAC file; empty where it is not embedded.
         link: path relative to the page; empty where there is none.
-        facts: seconds, samples per second, loudness in LUFS (None: too short or silent), outline and picture.
+        facts: seconds, samples per second, loudness in LUFS (None: too short or silent), outline and picture, and a
+            digest of the file, by which ratings know what was heard.
     """
 
     clip: str
@@ -116,7 +122,7 @@ class _Gathered:
         for name, file in wanted:
             try:
                 sound = self._made(clip, name, file, self.left - sum(sound.size for sound in found))
-            except Unreadable as error:
+            except (OSError, Unreadable) as error:
                 self.unread[file] = f"{clip}, {name}: {error}"
                 self.alone += name == REFERENCE
                 return
@@ -144,6 +150,7 @@ class _Gathered:
             if len(content) > left:
                 return None
         facts, self.tops[clip] = _facts(heard, self.tops.get(clip))
+        facts |= _name(path)
         sound = Sound(clip, condition, content, relative(path, self.page) if linked else "", facts)
         if sound.size <= left:
             return sound
@@ -157,6 +164,7 @@ class _Gathered:
             "lufs": None,
             "outline": "",
             "picture": "",
+            **_name(path),
         }
         return Sound(clip, condition, "", relative(path, self.page), facts)
 
@@ -197,7 +205,7 @@ def _in_turns(pairs: Sequence[Pair]) -> list[tuple[str, str, Path]]:
 def _facts(heard: Clip, top_db: float | None) -> tuple[dict[str, Any], float]:
     """What the page shows of a sound, and the level of its picture's brightest colour."""
     picture, top = spectrogram(heard.samples, heard.rate, top_db)
-    level = loudness(Clip(heard.samples[None], heard.rate))
+    level = loudness(Clip(played(heard.samples)[None], heard.rate))
     facts = {
         "seconds": heard.seconds,
         "rate": heard.rate,
@@ -208,12 +216,22 @@ def _facts(heard: Clip, top_db: float | None) -> tuple[dict[str, Any], float]:
     return facts, top
 
 
+def _name(path: Path) -> dict[str, str]:
+    """By which a rating knows this sound again."""
+    return {"digest": digest(path)[:DIGEST_DIGITS]}
+
+
+def played(samples: Array) -> Array:
+    """The samples as loudspeakers are given them: clipped at full scale."""
+    return np.clip(samples, -1, 1)
+
+
 def flac(samples: Array, rate: int) -> str:
     """Base64 of the samples as 16-bit FLAC; what lies beyond full scale is clipped, as on playing."""
     import soundfile
 
     file = io.BytesIO()
-    soundfile.write(file, np.clip(samples, -1, 1), rate, format="FLAC", subtype="PCM_16")
+    soundfile.write(file, played(samples), rate, format="FLAC", subtype="PCM_16")
     return base64.b64encode(file.getvalue()).decode()
 
 

@@ -1,14 +1,12 @@
 """What the page's scripts know of a study, as JSON values.
 
-Contents: `tables`, `identity`.
+Contents: `tables`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,6 @@ from percept.study import Study
 
 DIGITS = 6
 METHODS = ("spearman", "pearson")
-HEARD_STAGES = ("convert", "degrade")
-FOLDERS = ("input", "output")
-DIGEST_DIGITS = 16
 
 
 def tables(study: Study, pairs: Sequence[Pair], page: Path) -> dict[str, Any]:
@@ -29,8 +24,8 @@ def tables(study: Study, pairs: Sequence[Pair], page: Path) -> dict[str, Any]:
     return {
         "measures": [
             {
-                "name": m.name, "title": m.title, "unit": m.unit, "group": m.group, "higher": m.higher_is_better,
-                "target": m.name in study.targets,
+                "name": m.name, "title": m.title, "unit": m.unit, "group": m.group,
+                "target": m.name in study.targets, "kind": study.kind(m),
             }
             for m in study.measures
         ],
@@ -42,25 +37,7 @@ def tables(study: Study, pairs: Sequence[Pair], page: Path) -> dict[str, Any]:
         },
         "rows": _rows(study, pairs, page),
         "correlations": _correlations(study),
-        "confidence": study.confidence,
     }  # fmt: skip
-
-
-def identity(rows: Iterable[Mapping[str, Any]], run: Mapping[str, Any]) -> str:
-    """A digest of what decides how a study sounds: its inputs, its versions and the settings that made them.
-
-    Ratings are kept under it. Where the files lie, and what is measured, does not change what was heard.
-    """
-    settings = run.get("settings", {})
-    made = [
-        {name: value for name, value in settings.get(stage, {}).items() if name not in FOLDERS}
-        for stage in HEARD_STAGES
-    ]
-    versions = sorted((row["clip"], row["condition"]) for row in rows)
-    table = settings.get("score", {}).get("pairs")  # which may say more of the same sounds another time
-    inputs = sorted(digest for path, digest in run.get("digests", {}).items() if path != table)
-    whole = json.dumps([inputs, versions, made], sort_keys=True, default=str)
-    return hashlib.sha256(whole.encode()).hexdigest()[:DIGEST_DIGITS]
 
 
 def _rows(study: Study, pairs: Sequence[Pair], page: Path) -> list[dict[str, Any]]:
@@ -79,7 +56,7 @@ def _rows(study: Study, pairs: Sequence[Pair], page: Path) -> list[dict[str, Any
             pair = known.get((clip, condition))
             row = found[clip, condition] = {
                 "clip": clip, "condition": condition, "family": family, "level": _finite(level),
-                "kind": study.kinds.get(clip, ""), "bits": study.bits_per_second.get((clip, condition)),
+                "kind": study.kinds.get(clip, ""),
                 "reference": relative(pair.reference, page) if pair and pair.reference else "",
                 "degraded": relative(pair.degraded, page) if pair and pair.degraded else "",
                 "embeddings": _embedded(pair, page) if pair else {},
