@@ -240,7 +240,7 @@ def test_two_pages_of_one_study_agree(pairs: list[Pair], tmp_path: Path) -> None
 
 @pytest.mark.parametrize("audio", ["embed", "link"])
 def test_ratings_can_know_a_sound_again(pairs: list[Pair], tmp_path: Path, audio: Any) -> None:
-    """Every sound, reference or version, embedded or linked, has a digest of its file, and nothing else of the study."""
+    """Every sound, reference or version, embedded or linked, has a digest of its file; the study has none."""
 
     def digests(text: str) -> dict[tuple[str, str], str]:
         return {(sound["clip"], sound["condition"]): sound["digest"] for sound in held(text)["sounds"]}

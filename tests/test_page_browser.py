@@ -11,19 +11,22 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from conftest import ROOT
+from test_plots import NOISE, make_study
 
 from benchmarks import report_page
-from percept import cli
+from percept import cli, report
 from percept.cli._serve import server
-from percept.schema import Array
+from percept.schema import Array, Pair
 
 pytestmark = pytest.mark.slow
 """All of them: a browser takes its time."""
@@ -66,6 +69,60 @@ BUFFER = """async ([clip, condition]) =>
   [...new Uint8Array((await percept.audio.buffer(percept.sound(clip, condition))).getChannelData(0).slice().buffer)]"""
 
 
+FILED = """() => {
+  window.filed = [];
+  const Player = window.Audio;
+  window.Audio = function (...how) { const made = new Player(...how); filed.push(made); return made; };
+}"""
+"""Keeps the browser's own players that the page makes."""
+SLOW = """(milliseconds) => {
+  const start = AudioBufferSourceNode.prototype.start;
+  AudioBufferSourceNode.prototype.start = function (...when) {
+    start.apply(this, when);
+    for (const until = performance.now() + milliseconds; performance.now() < until;);
+  };
+}"""
+"""A machine that is busy between the start of one voice and the next."""
+RATE_HZ = 16000
+
+
+def tone(seconds: float, hertz: float = 300, rate: int = RATE_HZ) -> Array:
+    """A tone that rises, so that every stretch of it is another."""
+    t = np.arange(round(seconds * rate)) / rate
+    return np.asarray(0.3 * np.sin(2 * np.pi * hertz * t * (1 + t / seconds)), dtype=np.float32)
+
+
+def small_page(folder: Path, waves: dict[str, Array], rate: int = RATE_HZ, **options: Any) -> tuple[Path, list[Path]]:
+    """A page of one clip of these versions, "reference" among them, with a synthetic study's values; its sounds."""
+    paths = {name: folder / f"{name}.wav" for name in waves}
+    for name, wave in waves.items():
+        soundfile.write(paths[name], wave, rate, subtype="PCM_16")
+    levels = tuple(0.001 * (number + 1) for number in range(len(waves) - 1))
+    study = make_study(["plain"], {"noise": levels})
+    names = [name for name in waves if name != "reference"]
+    renamed = dict(zip(dict.fromkeys(study.scores["condition"]), names, strict=True))
+    study.scores["condition"] = study.scores["condition"].map(renamed)
+    pairs = [Pair("plain", name, "noise", level, paths["reference"], paths[name])
+             for name, level in zip(names, levels, strict=True)]  # fmt: skip
+    page = folder / "report.html"
+    page.write_text(report.page(study, pairs, page, {}, **options), encoding="utf-8")
+    return page, list(paths.values())
+
+
+@contextmanager
+def served(page: Path, sounds: Sequence[Path]) -> Iterator[str]:
+    """The address of a page while it is served."""
+    made, address = server(page, sounds)
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield address
+    finally:
+        made.shutdown()
+        thread.join()
+        made.server_close()
+
+
 def absent(reason: str) -> None:
     """Skip, but not in continuous integration: there a missing browser is a failure."""
     if os.environ.get("CI"):
@@ -98,6 +155,9 @@ class Sight:
     """A page that is open, and all that it complained of or asked for."""
 
     page: Any
+    address: str
+    linked: bool = False
+    """Whether the page may ask for the sounds that lie beside it."""
     complaints: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
@@ -108,6 +168,11 @@ class Sight:
     def until(self, condition: str, value: Any = None) -> None:
         """Wait until the page says so, however slow the machine."""
         self.page.wait_for_function(condition, arg=value, timeout=120_000)
+
+    def abroad(self) -> list[str]:
+        """What it asked for besides itself, and its sounds where they are linked."""
+        near = ("data:", "blob:", *(("file:", "http://127.0.0.1:") if self.linked else ()))
+        return [url for url in self.requests if url != self.address and not url.startswith(near)]
 
     def explore(self) -> None:
         """Go to the charts, and wait until they are drawn."""
@@ -127,12 +192,12 @@ Look = Callable[..., Sight]
 
 @pytest.fixture
 def look(browser: Any) -> Iterator[Look]:
-    """Opens pages in contexts of their own; at the end none has complained, and none has asked the network."""
+    """Opens pages in contexts of their own; at the end none has complained, and none has asked for another file."""
     opened: list[Sight] = []
 
-    def look(address: str, *, scheme: str = "light", width: int = 1200, **options: Any) -> Sight:
+    def look(address: str, *, scheme: str = "light", width: int = 1200, linked: bool = False, **options: Any) -> Sight:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, **options)
-        sight = Sight(context.new_page())
+        sight = Sight(context.new_page(), address, linked)
         opened.append(sight)
         sight.page.on("console", lambda m: sight.complaints.append(m.text) if m.type in {"error", "warning"} else None)
         sight.page.on("pageerror", lambda error: sight.complaints.append(str(error)))
@@ -146,8 +211,7 @@ def look(browser: Any) -> Iterator[Look]:
     for sight in opened:
         sight.page.context.close()
     assert [sight.complaints for sight in opened if sight.complaints] == []
-    local = ("file:", "data:", "blob:", "http://127.0.0.1:")
-    assert [url for sight in opened for url in sight.requests if not url.startswith(local)] == []
+    assert [url for sight in opened for url in sight.abroad()] == []
 
 
 @pytest.fixture(scope="module")
@@ -228,6 +292,62 @@ def test_it_switches_at_the_same_position(look: Look, address: str) -> None:
     assert min(map(level, np.array_split(heard[at - gap : at + gap], 10))) > 0.05 * quiet  # no gap
 
 
+@pytest.mark.parametrize("busy_ms", [0, 15, 50])
+def test_both_begin_at_one_sample(look: Look, address: str, busy_ms: int) -> None:
+    """Reference and version lie upon each other to the sample, however long this machine is away between the two."""
+    sight = look(address, bypass_csp=True)
+    clip, version = "speech_slt", "bit_depth_8"
+    sight.run(RECORD)
+    sight.run("([clip, version]) => percept.player.select(clip, version)", [clip, version])
+    for name in ("reference", version):
+        sight.run(BUFFER, [clip, name])
+    sight.run(SLOW, busy_ms)
+    switched = sight.run(SWITCH)
+    sight.until("(time) => percept.audio.context.currentTime > time + 0.6", switched["time"])
+    taped = sight.run(TAPED)
+    rate, heard = taped["rate"], numbers(taped["bytes"])
+    at, place = round(switched["time"] * rate) - taped["first"], round(switched["position"] * rate)
+    third, gap = round(0.3 * rate), round(SWITCH_S * rate)
+    lates = []
+    for name, offset in ((version, -third), ("reference", gap)):
+        original = numbers(sight.run(BUFFER, [clip, name]))[place + offset : place + offset + third]
+        late, likeness = lag(heard[at + offset : at + offset + third], original)
+        assert likeness > 0.999
+        lates.append(late)
+    assert lates[0] == lates[1] and abs(lates[0]) <= 1
+
+
+def test_the_position_goes_on_through_a_new_start(look: Look, address: str) -> None:
+    """Where another version follows, position and sound go on; there is neither a gap nor a repeated stretch."""
+    sight = look(address, bypass_csp=True)
+    clip = "speech_slt"
+    sight.run(RECORD)
+    sight.run("(clip) => percept.player.select(clip, 'noise_0.002')", clip)
+    sight.run(BUFFER, [clip, "bit_depth_8"])
+    told = sight.run(
+        """async () => {
+          const { player, audio } = percept, soon = () => new Promise((go) => setTimeout(go, 2)), passed = [];
+          const note = () => passed.push(audio.context.currentTime - player.position());
+          await player.play(true);
+          while (player.position() < 0.5) await soon();
+          note();
+          await player.select(player.state.clip, "bit_depth_8");
+          const time = audio.context.currentTime, position = player.position();
+          while (audio.context.currentTime < time + 0.1) { note(); await soon(); }
+          while (audio.context.currentTime < time + 0.5) await soon();
+          return { passed, time, position };
+        }"""
+    )
+    assert np.ptp(told["passed"]) < 1e-6
+    taped = sight.run(TAPED)
+    rate, heard = taped["rate"], numbers(taped["bytes"])
+    at, place = round(told["time"] * rate) - taped["first"], round(told["position"] * rate)
+    around = round(0.2 * rate)
+    original = numbers(sight.run(BUFFER, [clip, "reference"]))[place - around : place + around]
+    late, likeness = lag(heard[at - around : at + around], original)
+    assert abs(late) <= 1 and likeness > 0.99
+
+
 def test_it_plays_and_pauses(look: Look, address: str) -> None:
     """Playing moves the position with the audio clock and names itself; a pause holds it."""
     sight = look(address)
@@ -293,6 +413,129 @@ def test_it_loops_the_selection(look: Look, address: str) -> None:
     heard, period = numbers(taped["bytes"])[-round(2 * length * taped["rate"]) :], round(length * taped["rate"])
     late, likeness = lag(heard[period:], heard[:-period])
     assert abs(late) < 0.01 * taped["rate"] and likeness > 0.95
+
+
+def test_a_seek_stays_within_the_loop(look: Look, address: str) -> None:
+    """Beyond its end, or before its beginning, the loop begins anew, for the ear as for the eye."""
+    sight = look(address, bypass_csp=True)
+    sight.run(RECORD)
+    sight.run("() => percept.player.select('speech_slt', 'bit_depth_8')")
+    for name, value in (("from", 200), ("to", 500)):
+        sight.page.locator(f"#{name}").fill(str(value))
+    sight.page.click("#loop")
+    length = sight.run("() => percept.sound('speech_slt', 'reference').seconds")
+    for share, expected in ((0.9, 0.2), (0.1, 0.2), (0.3, 0.3)):
+        sight.run("(at) => percept.player.seek(at)", share * length)
+        assert sight.run("() => percept.player.position()") == pytest.approx(expected * length)
+    sight.page.click("#play")
+    sight.until("() => percept.player.state.voices.length === 2")
+    told = sight.run(
+        """async (at) => {
+          const { player, audio } = percept;
+          await player.seek(at);
+          while (audio.context.currentTime < player.state.started + 0.3) await new Promise((go) => setTimeout(go, 5));
+          return { time: audio.context.currentTime, position: player.position() };
+        }""",
+        0.9 * length,
+    )
+    assert 0.2 * length < told["position"] < 0.5 * length
+    taped = sight.run(TAPED)
+    rate, heard = taped["rate"], numbers(taped["bytes"])
+    at, place, part = round(told["time"] * rate) - taped["first"], round(told["position"] * rate), round(0.15 * rate)
+    at, place = at - part, place - part  # the newest may not be taped yet
+    original = numbers(sight.run(BUFFER, ["speech_slt", "bit_depth_8"]))[place - part : place]
+    late, likeness = lag(heard[at - part : at], original)
+    assert abs(late) <= 1 and likeness > 0.999
+
+
+def test_the_position_slider_follows_and_speaks_seldom(look: Look, address: str) -> None:
+    """With the focus it goes on, an arrow key starts from where it is, and its text changes once a second at most."""
+    sight = look(address)
+    sight.run("() => percept.player.loop(true)")
+    sight.page.focus("#seek")
+    sight.run(
+        """() => {
+          window.texts = [];
+          const note = () => texts.push([performance.now(), document.getElementById("seek").ariaValueText]);
+          new MutationObserver(note).observe(document.getElementById("seek"), { attributeFilter: ["aria-valuetext"] });
+        }"""
+    )
+    sight.run("() => percept.player.play(true)")
+    sight.until("() => texts.length >= 2 && percept.player.position() > 0.5")
+    shown, at = sight.run(
+        "() => { const { player, find } = percept; return [find('seek').value / 1000, player.position() /"
+        " percept.sound(player.state.clip, 'reference').seconds]; }"
+    )
+    assert shown == pytest.approx(at, abs=0.1) and shown > 0.05
+    times = [time for time, _ in sight.run("() => texts")]
+    assert min(np.diff(times)) > 900
+    sight.run("() => percept.player.play(false)")
+    told = sight.run("() => percept.player.position()")
+    assert sight.page.get_attribute("#seek", "aria-valuetext") == f"{told:.2f} s"
+    sight.page.keyboard.press("ArrowRight")
+    assert sight.run("() => percept.player.position()") == pytest.approx(told, abs=0.02)
+
+
+def test_a_sound_that_is_not_there_does_not_play(look: Look, study: Path) -> None:
+    """A version that the budget left out is not played as its reference; what was asked for, and why not, is told."""
+    size = (study / "results" / "report.html").stat().st_size / 1e6
+    flags = ["--report-budget", f"{size - 0.3:.2f}", "--results", "tight"]
+    assert cli.analyze_results([*QUICK, "--targets", "stoi", *flags]) == 0
+    sight = look((study / "tight" / "report.html").as_uri())
+    missing = "() => percept.study.rows.filter((row) => !percept.sound(row.clip, row.condition))"
+    row = sight.run(missing)[0]
+    before = sight.page.inner_text("#heard")
+    sight.explore()
+    sight.run(
+        "(version) => document.getElementById('scatter').emit('plotly_click', { points: [{ customdata: version }] })",
+        [row["clip"], row["condition"]],
+    )
+    told = f"{row['condition']} of {row['clip']} is not on this page: what was left out, and why, stands under"
+    assert sight.page.inner_text("#trouble").startswith(told)
+    assert sight.page.inner_text("#scatter-told").startswith(told)
+    assert sight.page.inner_text("#heard") == before and not sight.run("() => percept.player.state.playing")
+    assert sight.page.locator("#versions [tabindex='0'][aria-checked='true']").count() == 1
+    sight.page.fill("#filter", f"{row['clip']} {row['condition']}")
+    assert sight.page.locator("#values-table tbody .sound").inner_text() == "–"
+    sight.run("() => percept.player.select('nobody', 'nothing', true)")
+    assert "neither is the reference of its clip" in sight.page.inner_text("#trouble")
+    there = sight.run("() => percept.study.sounds.find((sound) => sound.condition !== 'reference')")
+    sight.run("({ clip, condition }) => percept.player.select(clip, condition)", there)
+    assert not sight.page.is_visible("#trouble")
+
+
+def test_levels_that_cannot_be_matched(look: Look, tmp_path: Path) -> None:
+    """Of a version without a loudness that is said beside the box, and of no other."""
+    waves = {"reference": tone(1), "hiss": tone(1, 400), "silence": 0 * tone(1)}
+    sight = look(small_page(tmp_path, waves)[0].as_uri())
+    for name, unmatched in (("hiss", False), ("silence", True), ("hiss", False)):
+        sight.page.click(f"#versions >> text={name}")
+        assert sight.page.is_visible("#unmatched") == unmatched
+    assert sight.page.locator("#unmatched").text_content() == "levels cannot be matched here"
+
+
+@pytest.mark.parametrize("audio", ["link", "embed"])
+def test_long_sounds_can_be_sought(look: Look, tmp_path: Path, audio: str) -> None:
+    """Sounds over five minutes play, seek, switch and loop anywhere, undecoded, served or embedded."""
+    rate, seconds = 8000, 305
+    waves = {"reference": tone(seconds, 200, rate), "louder": 1.5 * tone(seconds, 200, rate)}
+    page, sounds = small_page(tmp_path, waves, rate, audio=audio)
+    with served(page, sounds) as address:
+        sight = look(address, linked=True)
+        sight.run(FILED)
+        sight.page.click("#play")
+        sight.until("() => percept.player.position() > 0.1")
+        sight.run("() => percept.player.seek(250)")
+        sight.until("() => percept.player.position() > 250.2")
+        sight.until("() => filed.slice(-2).every((one) => one.currentTime > 250.2)")
+        assert sight.run("() => percept.audio.kept.size") == 0
+        sight.page.keyboard.press("x")
+        assert sight.run("() => percept.player.gains()") == [1, 0]
+        sight.run("() => { Object.assign(percept.player.state, { from: 100 / 305, to: 100.4 / 305 }); }")
+        sight.run("() => percept.player.loop(true)")
+        sight.until("() => percept.player.position() > 100.2 && percept.player.position() < 101")
+        sight.until("() => percept.player.position() < 100.15")
+        assert not sight.page.is_visible("#trouble")
 
 
 def test_levels_are_matched_by_lowering(look: Look, address: str) -> None:
@@ -418,31 +661,26 @@ def linked(study: Path) -> Path:
 
 def test_linked_sounds_play_from_a_server(look: Look, linked: Path, study: Path) -> None:
     """With --serve, linked files are decoded and switched as embedded ones are."""
-    made, address = server(linked, sorted((study / "test_audio").glob("*.wav")))
-    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        sight = look(address)
+    with served(linked, sorted((study / "test_audio").glob("*.wav"))) as address:
+        sight = look(address, linked=True)
         assert sight.run("() => percept.player.state.clip") == HOSTILE
         sight.page.click("#play")
         sight.until("() => percept.player.position() > 0.2 && percept.player.gains()[1] > 0.99")
         sight.page.keyboard.press("x")
         sight.until("() => percept.player.gains()[0] > 0.99 && percept.player.gains()[1] < 0.01")
         assert not sight.page.is_visible("#trouble")
-    finally:
-        made.shutdown()
-        thread.join()
-        made.server_close()
 
 
 def test_linked_sounds_play_from_a_folder(look: Look, linked: Path) -> None:
     """Opened as a file, the page may not read its neighbours; the browser's own player does."""
-    sight = look(linked.as_uri())
+    sight = look(linked.as_uri(), linked=True)
+    sight.run(FILED)
     assert sight.run("() => percept.player.state.clip") == HOSTILE
     sight.page.click("#play")
     sight.until("() => percept.player.position() > 0.2")
     sight.page.click("#ab")
     assert sight.run("() => percept.player.gains()") == [1, 0]
+    assert sight.run("() => filed.map((element) => element.muted)") == [False, True]
     sight.page.fill("#rater", "someone")
     sight.page.click("#begin")
     assert "--serve" in sight.page.inner_text("#blind-state")
@@ -500,23 +738,97 @@ def test_the_table_filters_sorts_and_exports(look: Look, address: str, tmp_path:
             assert row[name] == pytest.approx(measured.loc[(row["clip"], row["condition"]), name], rel=1e-5)
 
 
+POINT = """([clip, condition]) => {
+  const chart = document.getElementById("scatter"), { xaxis, yaxis } = chart._fullLayout;
+  const trace = chart.data.find((one) => one.customdata.some((own) => own[0] === clip && own[1] === condition));
+  const place = trace.customdata.findIndex((own) => own[0] === clip && own[1] === condition);
+  const box = chart.getBoundingClientRect();
+  return [box.left + xaxis._offset + xaxis.d2p(trace.x[place]), box.top + yaxis._offset + yaxis.d2p(trace.y[place])];
+}"""
+"""Where on the screen a version's point is."""
+
+
 def test_charts_show_the_study(look: Look, address: str) -> None:
     """The scatter holds each version once, a click plays it; correlations and curves have what the tables have."""
     sight = look(address)
     sight.explore()
-    points = sight.run("() => document.getElementById('scatter').data.flatMap((trace) => trace.customdata)")
-    assert len(points) == 28 and len({tuple(point) for point in points}) == 28
-    point = "{ points: [{ customdata: ['speech_rms', 'bandwidth_6'] }] }"
-    sight.run(f"() => document.getElementById('scatter').emit('plotly_click', {point})")
+    values = pd.read_csv("results/evaluation_results.csv").set_index(["clip", "condition"])
+    points = sight.run(
+        "() => document.getElementById('scatter').data.flatMap((trace) =>"
+        " trace.customdata.map((version, i) => [...version, trace.x[i], trace.y[i]]))"
+    )
+    assert len(points) == 28 and len({tuple(point[:2]) for point in points}) == 28
+    for clip, condition, x, y in points:
+        measured = values.loc[(clip, condition)]
+        assert [x, y] == pytest.approx([measured["logmel_similarity"], measured["stoi"]], rel=1e-5)
+    sight.page.locator("#scatter").scroll_into_view_if_needed()
+    # The worst of all lies alone, so that no other is clicked.
+    worst = min((point for point in points if point[1] == "noise_0.05"), key=lambda point: point[3])[:2]
+    x, y = sight.run(POINT, worst)
+    sight.page.mouse.move(x - 30, y - 30)
+    sight.page.mouse.move(x, y, steps=5)
+    sight.page.locator("#scatter .hoverlayer .hovertext").wait_for()
+    sight.page.mouse.click(x, y)
     sight.until("() => percept.player.state.playing && percept.player.position() > 0")
-    assert sight.page.inner_text("#heard") == "speech_rms: bandwidth_6"
-    told = pd.read_csv("results/correlations.csv").set_index(["predictor", "target", "scope", "method"])
-    words = sight.run("() => document.getElementById('heat').data[0].text.flat()")
-    scope = next(s for s in ("kind:speech", "pooled") if ("si_sdr", "stoi", s, "spearman") in told.index)
-    assert f"{told.loc[('si_sdr', 'stoi', scope, 'spearman'), 'r']:.2f} [" in " ".join(words)
+    assert sight.page.inner_text("#heard") == f"{worst[0]}: {worst[1]}"
+    assert sight.page.inner_text("#scatter-told") == f"{worst[1]} of {worst[0]} plays."
     sight.page.select_option("#curve-family", "bit_depth")
     assert sight.run("() => document.getElementById('curves').data.length") == 5
     assert sight.run("() => document.getElementById('curves').data[0].x") == ["8", "4"]
+
+
+def test_the_heat_map_has_the_correlations(look: Look, address: str) -> None:
+    """Each cell, by the names of its row and column, is a row of correlations.csv, with interval and n."""
+    sight = look(address)
+    sight.explore()
+    told = pd.read_csv("results/correlations.csv")
+    for method in ("spearman", "pearson"):
+        sight.page.select_option("#method", method)
+        chart = sight.run("() => document.getElementById('heat').data[0]")
+        measures = sight.run("() => Object.fromEntries(percept.study.measures.map((m) => [m.title, m.name]))")
+        assert chart["x"] == ["STOI"]
+        rows = told[(told["target"] == "stoi") & (told["scope"] == "pooled") & (told["method"] == method)]
+        rows = rows.set_index("predictor")
+        assert {measures[title.replace("<br>", " ")] for title in chart["y"]} == set(rows.index)
+        for title, (r,), (text,), (more,) in zip(
+            chart["y"], chart["z"], chart["text"], chart["customdata"], strict=True
+        ):
+            row = rows.loc[measures[title.replace("<br>", " ")]]
+            expected = f"{row['r']:.2f} [{row['low']:.2f}, {row['high']:.2f}]".replace("-", "−")
+            assert r == pytest.approx(row["r"], rel=1e-5) and text == expected
+            assert more == f"{expected}<br>{row['n']} versions of {row['n_clips']} clips, pooled"
+
+
+def test_a_mean_is_that_of_the_clips_that_count(look: Look, tmp_path: Path) -> None:
+    """Of a measure made for speech that of the speech clips, else that of all, and only where all of them have one."""
+    clips = {"first": "speech", "second": "speech", "tune": "music"}
+    study = make_study(tuple(clips), {"noise": NOISE}, targets=("stoi",))
+    study = replace(study, kinds=clips, correlations=study.correlations.assign(scope="kind:speech"))
+    gone = (study.scores["item"] == "second") & (study.scores["level"] == NOISE[1])
+    page = tmp_path / "report.html"
+    expected = {}
+    for name, own in (("stoi", ["first", "second"]), ("lsd", list(clips))):
+        rows = study.scores[(study.scores["measure"] == name) & study.scores["item"].isin(own)]
+        expected[name] = list(rows.groupby("level")["value"].mean())
+    page.write_text(report.page(study, [], page, {}, audio="none"), encoding="utf-8")
+    sight = look(page.as_uri())
+    sight.explore()
+    assert sight.run("() => document.getElementById('heat').data[0].x") == ["STOI (speech)"]
+    mean = "() => document.getElementById('curves').data.at(-1).y"
+    for measure, told in (
+        ("stoi", "mean of 2 speech clips, as the measure was made for speech."),
+        ("lsd", "mean of 3 clips."),
+    ):
+        sight.page.select_option("#curve-measure", measure)
+        assert sight.run(mean) == pytest.approx(expected[measure], rel=1e-5)
+        assert sight.page.inner_text("#curve-note").endswith(told)
+    study.scores.loc[gone, ["value", "status", "reason"]] = [np.nan, "failed", "too short"]
+    page.write_text(report.page(study, [], page, {}, audio="none"), encoding="utf-8")
+    sight = look(page.as_uri())
+    sight.explore()
+    sight.page.select_option("#curve-measure", "stoi")
+    assert [value is None for value in sight.run(mean)] == [False, True, False, False, False]
+    assert sight.page.inner_text("#curve-note").endswith("at the 4 of 5 levels that all of them have.")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -561,6 +873,41 @@ def test_it_prints(look: Look, address: str) -> None:
     assert sight.page.is_visible("#findings") and sight.page.is_visible("#scatter")
     assert sight.run("() => getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
     sight.until("() => document.getElementById('scatter').layout.font.color === '#1c1c1c'")
+
+
+def test_all_rows_are_printed(look: Look, tmp_path: Path, bare: None) -> None:
+    """On paper there are all versions up to some hundreds, what is left out is told, and no column is cut off."""
+    page, _ = report_page.make(tmp_path, 31, "none", seconds=0.3)
+    sight = look(page.as_uri(), width=718)  # A4 with the browser's margins
+    lines = sight.page.locator("#values-table tbody tr")
+    assert lines.count() == 50 and not sight.page.is_visible("#printed")
+    sight.page.emulate_media(media="print")
+    sight.run("() => { dispatchEvent(new Event('beforeprint')); }")
+    assert lines.count() == 500
+    told = sight.page.inner_text("#printed")
+    assert told == "500 of 527 versions, the first of 527; a CSV of the page has them all. Measures: targets."
+    sight.run("() => { dispatchEvent(new Event('afterprint')); }")
+    assert lines.count() == 50
+    sight.page.emulate_media(media="screen")
+    sight.page.fill("#filter", "clip 003")
+    sight.page.emulate_media(media="print")
+    sight.run("() => { dispatchEvent(new Event('beforeprint')); }")
+    found = lines.count()
+    assert 17 <= found < 50 and sight.page.locator("#shown").text_content() == f"{found} of 527 versions"
+    told = f'{found} of 527 versions, those with "clip 003". Measures: targets.'
+    assert sight.page.inner_text("#printed") == told
+
+
+def test_a_printed_table_fits_its_paper(look: Look, address: str) -> None:
+    """With its default columns, whatever clips are called; the column of sounds is none on paper."""
+    sight = look(address, width=718)
+    sight.page.emulate_media(media="print")
+    assert sight.run("() => document.getElementById('values-table').getBoundingClientRect().right") <= 718
+    assert sight.page.locator("#values-table .sound:visible").count() == 0
+    assert sight.page.locator("#values-table .level:visible").count() > 0
+    sight.page.select_option("#columns", "all", force=True)
+    assert sight.run("() => document.getElementById('values-table').getBoundingClientRect().right") <= 718
+    assert sight.page.pdf(format="A4").startswith(b"%PDF")
 
 
 # The blind test
@@ -709,9 +1056,33 @@ def test_ratings_survive_a_browser_that_keeps_nothing(look: Look, address: str, 
     sight.run("() => { Storage.prototype.setItem = () => { throw new Error('full'); }; }")
     begin(sight)
     rated = rate_part(sight, "Part 2")
-    assert sight.page.is_visible("#trouble")
+    assert sight.page.is_visible("#blind-trouble")
+    sight.run("() => percept.player.play(true)")
+    assert sight.page.is_visible("#blind-trouble")  # whatever the player has to say
     assert f"{len(rated)} ratings are lost when you leave this page" in sight.page.inner_text("#blind-state")
     assert len(sight.download("#export-single", tmp_path / "single.csv")) == len(rated)
+
+
+def test_ratings_survive_a_new_page(look: Look, tmp_path: Path) -> None:
+    """Those of versions that sound as before; of a changed one they rest, and "Forget" forgets those too."""
+    waves = {"reference": tone(1), "first": tone(1, 310), "second": tone(1, 320)}
+    page, _ = small_page(tmp_path, waves)
+    sight = look(page.as_uri())
+    begin(sight)
+    assert len(rate_part(sight, "Done.")) == 4
+    assert sight.page.inner_text("#blind-state").startswith("Done. 4 ratings are kept in this browser.")
+    small_page(tmp_path, {**waves, "second": tone(1, 330), "third": tone(1, 340)}, audio="link")
+    sight.linked = True
+    sight.page.reload()
+    sight.until("() => percept.ready > 0")
+    told = "1 more are kept of versions that this page does not have, or that sound different now"
+    assert sight.page.inner_text("#blind-state").startswith(f"3 ratings are kept in this browser. {told}")
+    table = sight.download("#export", tmp_path / "ratings.csv")
+    assert list(table["condition"]) == ["first"]
+    sight.run("() => { window.confirm = () => true; }")
+    sight.page.click("#forget")
+    assert sight.page.inner_text("#blind-state") == "0 ratings are kept in this browser."
+    assert sight.page.is_disabled("#forget") and sight.run("() => localStorage.length") == 0
 
 
 def test_one_sound_at_a_time(look: Look, address: str) -> None:
@@ -794,7 +1165,7 @@ def test_a_large_study_opens(look: Look, tmp_path: Path, bare: None) -> None:
     """200 clips × 17 versions with linked sounds: the table is paged, can be searched, and sounds play."""
     page, _ = report_page.make(tmp_path, 200, "link", seconds=1.0)
     assert page.stat().st_size < 25e6
-    sight = look(page.as_uri())
+    sight = look(page.as_uri(), linked=True)
     lines = sight.page.locator("#values-table tbody tr")
     assert lines.count() == 50 and sight.page.inner_text("#page") == "page 1 of 68"
     sight.page.click("#next")

@@ -16,8 +16,9 @@ from collections.abc import Iterable
 from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import quote
 
 from percept.runner import say
@@ -49,7 +50,7 @@ class Handler(SimpleHTTPRequestHandler):
             return None
         path = self.translate_path(self.path)
         try:
-            file = open(path, "rb") if path in self.allowed else None
+            file = FileIO(path) if path in self.allowed else None
         except OSError:
             file = None
         if file is None:
@@ -57,7 +58,7 @@ class Handler(SimpleHTTPRequestHandler):
             return None
         return self._answered(file, os.fstat(file.fileno()))
 
-    def _answered(self, file: BinaryIO, about: os.stat_result) -> _Part | None:
+    def _answered(self, file: FileIO, about: os.stat_result) -> _Part | None:
         """Send the head of the answer; gives what is to follow."""
         modified = self.date_time_string(about.st_mtime)
         whole = self.headers.get("If-Range", modified) != modified
@@ -87,7 +88,7 @@ class Handler(SimpleHTTPRequestHandler):
 class _Part:
     """These bytes of a file, to be read from the first to the last."""
 
-    def __init__(self, file: BinaryIO, part: range) -> None:
+    def __init__(self, file: FileIO, part: range) -> None:
         self.file, self.left = file, len(part)
         file.seek(part.start)
 
@@ -134,11 +135,11 @@ def server(page: Path, sounds: Iterable[Path], port: int = 0) -> tuple[Server, s
         sounds: files that it refers to.
         port: 0: any that is free.
     """
-    shown, *others = (os.path.abspath(path) for path in (page, *sounds))
-    root = os.path.commonpath([os.path.dirname(path) for path in (shown, *others)])
-    handler = partial(Handler, allowed=frozenset([shown, *others]), directory=root)
+    shown, *others = (Path(os.path.normpath(path.absolute())) for path in (page, *sounds))
+    root = os.path.commonpath([path.parent for path in (shown, *others)])
+    handler = partial(Handler, allowed=frozenset(map(str, (shown, *others))), directory=root)
     made = Server((HOST, port), handler)
-    address = quote(Path(shown).relative_to(root).as_posix())
+    address = quote(shown.relative_to(root).as_posix())
     return made, f"http://{HOST}:{made.server_address[1]}/{address}"
 
 
