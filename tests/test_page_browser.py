@@ -803,7 +803,9 @@ def test_a_mean_is_that_of_the_clips_that_count(look: Look, tmp_path: Path) -> N
     """Of a measure made for speech that of the speech clips, else that of all, and only where all of them have one."""
     clips = {"first": "speech", "second": "speech", "tune": "music"}
     study = make_study(tuple(clips), {"noise": NOISE}, targets=("stoi",))
-    study = replace(study, kinds=clips, correlations=study.correlations.assign(scope="kind:speech"))
+    measures = tuple(replace(m, meant_for="speech" if m.name == "stoi" else "") for m in study.measures)
+    correlations = study.correlations.assign(scope="kind:speech")
+    study = replace(study, kinds=clips, measures=measures, correlations=correlations)
     gone = (study.scores["item"] == "second") & (study.scores["level"] == NOISE[1])
     page = tmp_path / "report.html"
     expected = {}
