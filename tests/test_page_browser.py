@@ -5,6 +5,7 @@ Positions are compared on the audio clock: how fast this machine is plays no par
 
 from __future__ import annotations
 
+import base64
 import csv
 import importlib.util
 import os
@@ -51,11 +52,18 @@ RECORD = """async () => {
   percept.audio.output.connect(tap).connect(context.destination);
 }"""
 """Keeps what the page sends to the loudspeakers, with the audio clock's frame numbers."""
-TAPED = """() => {
+PACK = """(samples) => {
+  const bytes = new Uint8Array(samples.slice().buffer), parts = [];
+  for (let i = 0; i < bytes.length; i += 1 << 15) parts.push(String.fromCharCode(...bytes.subarray(i, i + (1 << 15))));
+  return btoa(parts.join(""));
+}"""
+"""Samples as base64: as a list of numbers they would take seconds to come over."""
+TAPED = f"""() => {{
+  const pack = {PACK};
   const first = taped[0][0], all = new Float32Array(taped.at(-1)[0] + 128 - first);
   for (const [frame, samples] of taped) if (samples) all.set(samples, frame - first);
-  return { first, rate: percept.audio.context.sampleRate, bytes: [...new Uint8Array(all.buffer)] };
-}"""
+  return {{ first, rate: percept.audio.context.sampleRate, bytes: pack(all) }};
+}}"""
 SWITCH = """async () => {
   const { player, audio } = percept;
   await player.play(true);
@@ -65,8 +73,8 @@ SWITCH = """async () => {
   return { time, position, jump: player.position() - position - (audio.context.currentTime - time) };
 }"""
 """Plays, and switches after half a second of the audio clock."""
-BUFFER = """async ([clip, condition]) =>
-  [...new Uint8Array((await percept.audio.buffer(percept.sound(clip, condition))).getChannelData(0).slice().buffer)]"""
+BUFFER = f"""async ([clip, condition]) =>
+  ({PACK})((await percept.audio.buffer(percept.sound(clip, condition))).getChannelData(0))"""
 
 
 FILED = """() => {
@@ -246,9 +254,9 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("percept.plots.draw", lambda study, folder, spread: ({}, {}))
 
 
-def numbers(found: Sequence[int]) -> Array:
-    """Samples from their bytes."""
-    return np.frombuffer(bytes(found), dtype=np.float32)
+def numbers(found: str) -> Array:
+    """Samples that were packed in the page."""
+    return np.frombuffer(base64.b64decode(found), dtype=np.float32)
 
 
 def lag(heard: Array, expected: Array) -> tuple[int, float]:
@@ -1142,9 +1150,9 @@ def test_the_anchor_is_that_of_the_standard(look: Look, address: str, rate: int)
 def test_the_anchor_is_in_step_with_the_reference(look: Look, address: str) -> None:
     """The low-passed reference is not late, so that switching to it stays at the same position."""
     sight = look(address)
-    script = """async () => { const sound = await percept.audio.buffer(percept.sound("speech_slt", "reference"));
+    script = f"""async () => {{ const sound = await percept.audio.buffer(percept.sound("speech_slt", "reference"));
       const low = await percept.blind.anchored(sound);
-      return [sound, low].map((b) => [...new Uint8Array(b.getChannelData(0).slice().buffer)]); }"""
+      return [sound, low].map((b) => ({PACK})(b.getChannelData(0))); }}"""
     sound, low = map(numbers, sight.run(script))
     late, likeness = lag(low, sound)
     assert late == 0 and likeness > 0.9 and low.size == sound.size
