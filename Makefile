@@ -1,5 +1,5 @@
 # make demo   set up, and run the three scripts on the bundled clips
-# make test   set up, and run the test suite       (make test-slow: the long sweeps)
+# make test   set up, and run the test suite       (make test-slow: the long sweeps, and the page in a browser)
 # make lint   set up, and check style and types
 # make docs   write the README's tables from the code
 # make bench  time every stage and every peer that installs, and write docs/benchmarks.md (BENCH=--quick: a short run)
@@ -35,7 +35,7 @@ demo: $(VENV)/installed
 	$(BIN)/python audio_conversion.py
 	$(BIN)/python extract_embeddings.py
 	$(BIN)/python analyze_results.py
-	@echo "Read results/analysis_report.txt, then look at the plots beside it."
+	@echo "Open results/report.html in a browser, or read results/analysis_report.txt."
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest

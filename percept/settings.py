@@ -114,6 +114,18 @@ class Correlate:
 
 
 @dataclass(frozen=True)
+class Report:
+    """Stage 3c: the page to look at and listen to."""
+
+    report_audio: Literal["embed", "link", "none"] = "embed"
+    """Sounds of report.html: embedded in it, linked as files (open it with --serve then), or none."""
+    report_budget: float = 25.0
+    """Most megabytes that report.html takes; what does not fit is left out and told there."""
+    serve: bool = False
+    """When all is done, show report.html at an address of this machine (127.0.0.1) until Ctrl-C."""
+
+
+@dataclass(frozen=True)
 class Run:
     """How to run: the same flags for every script."""
 
@@ -156,11 +168,13 @@ class AnalyzeResults:
 
     score: Score = field(default_factory=Score)
     correlate: Correlate = field(default_factory=Correlate)
+    report: Report = field(default_factory=Report)
     run: Run = field(default_factory=Run)
 
 
 TABLES: dict[str, type] = {
-    "convert": Convert, "degrade": Degrade, "embed": Embed, "score": Score, "correlate": Correlate, "run": Run,
+    "convert": Convert, "degrade": Degrade, "embed": Embed, "score": Score, "correlate": Correlate,
+    "report": Report, "run": Run,
 }  # fmt: skip
 
 

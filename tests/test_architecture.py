@@ -41,6 +41,8 @@ HEAVY = {
 }
 
 MODULES = sorted((ROOT / "percept").rglob("*.py"))
+ASSETS = sorted((ROOT / "percept" / "report" / "page").iterdir())
+ASSET_COLUMNS = 120
 SCRIPTS = ("audio_conversion.py", "extract_embeddings.py", "analyze_results.py")
 
 
@@ -137,3 +139,11 @@ def test_no_machine_path_in_the_project() -> None:
         path = ROOT / name
         if path.is_file() and path.suffix in {".py", ".md", ".toml", ".txt", ".cfg", ""}:
             assert "/home/" not in path.read_text(errors="replace").replace('"/home/"', ""), name
+
+
+@pytest.mark.parametrize("path", ASSETS, ids=lambda p: p.name)
+def test_a_file_of_the_page_can_be_read(path: Path) -> None:
+    """No line of its scripts, its style sheet and its template is longer than a line of ours."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    long = [(number, len(line)) for number, line in enumerate(lines, 1) if len(line) > ASSET_COLUMNS]
+    assert lines and not long

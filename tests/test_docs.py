@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 import pytest
 from conftest import ROOT
 
@@ -65,3 +67,25 @@ def test_scripts_and_targets_in_the_readme_exist(program: str) -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_ratings_of_several_machines_are_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lines of docs/listening_test.md give the mean over listeners, one voice each, and its interval."""
+    text = (ROOT / "docs" / "listening_test.md").read_text(encoding="utf-8")
+    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert found
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "ratings.csv").write_text(
+        "reference,degraded,clip,condition,family,level,kind,mos,mos_ci95\n"
+        "r.wav,a.wav,c,a,noise,1,,1,\nr.wav,b.wav,c,b,noise,2,,1,\n"
+    )
+    for name, ratings in (("first", ("a,80", "a,60", "b,20")), ("second", ("a,50", "anchor 3.5 kHz,0"))):
+        (tmp_path / name).mkdir()
+        lines = "".join(f"{name},c,{rating},2026\n" for rating in ratings)
+        (tmp_path / name / "ratings_single.csv").write_text("rater,clip,condition,rating,when\n" + lines)
+    exec(found[1], {})
+    table = pd.read_csv("results/ratings_all.csv").set_index("condition")
+    assert list(table["mos"]) == [60, 20] and list(table["degraded"]) == ["a.wav", "b.wav"]
+    assert table["mos_ci95"]["a"] == pytest.approx(12.706 * 10, abs=0.01)  # s/√2 of 70 and 50 is 10
+    assert math.isnan(table["mos_ci95"]["b"])

@@ -78,6 +78,7 @@ def settings(dask: Any) -> Run:
     return Run(engine="dask", scheduler=dask.scheduler_address, quiet=True)
 
 
+@pytest.mark.slow
 def test_the_same_tables_as_on_one_machine(workplace: Path, scripts: dict[str, Script], on: list[str]) -> None:
     """Three scripts in the relative folders of the default run, once here and once there: equal byte for byte."""
     (workplace / "original_audio" / "bad.wav").write_text("not audio")

@@ -203,6 +203,8 @@ def test_a_clip_put_there_by_hand_is_used(workplace: Path, scripts: Scripts) -> 
     for _ in range(2):
         assert [scripts["extract"](), scripts["analyze"]()] == [0, 0]
     assert set(pd.read_csv(workplace / "results" / "measures.csv")["item"]) == {"mine"}
+    run = json.loads((workplace / "results" / "run.json").read_text())
+    assert list(run["digests"]) == ["test_audio/mine_clean.wav"]
 
 
 def test_embeddings_are_found_where_they_were_put(workplace: Path, scripts: Scripts) -> None:

@@ -190,7 +190,7 @@ def style(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def unwritten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plots are made and captioned, but not written, which takes most of the time."""
-    monkeypatch.setattr("percept.plots._save", lambda figure, folder, stem: None)
+    monkeypatch.setattr("percept.plots._save", lambda figure, folder, stem, caption: None)
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +219,20 @@ def test_every_plot_is_written_as_png_and_svg(four: tuple[Path, dict[str, str], 
         png = (folder / f"{stem}.png").read_bytes()
         assert png.startswith(b"\x89PNG") and len(png) > 20_000
         assert len(words(folder / f"{stem}.svg")) > 200
+
+
+def test_captions_say_how_to_read_the_plot(four: tuple[Path, dict[str, str], dict[str, str]]) -> None:
+    """Every caption does, and goes with both files; PNG has 200 dots an inch."""
+    from PIL import Image
+
+    folder, drawn, _ = four
+    for stem, caption in drawn.items():
+        assert caption.count("How to read it: ") == 1, stem
+        with Image.open(folder / f"{stem}.png") as picture:
+            assert picture.info["Description"] == caption
+            assert picture.info["dpi"] == pytest.approx((200, 200), abs=0.1)
+        described = ET.parse(folder / f"{stem}.svg").getroot().iter("{http://purl.org/dc/elements/1.1/}description")
+        assert [element.text for element in described] == [caption]
 
 
 def test_captions_state_n(four: tuple[Path, dict[str, str], dict[str, str]]) -> None:

@@ -536,9 +536,9 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_publishing_writes_what_it_says(whole: Study, results: Path) -> None:
-    """The names returned are the files there, beside the manifest: tables, plots in both formats, report, run."""
+    """The names returned are the files there, beside the manifest: tables, plots in both formats, report, page, run."""
     names = stage.publish(whole, results, "key", {"settings": {}})
-    assert len(names) == len(set(names)) == 8 + 2 * len(DRAWN) + 2
+    assert len(names) == len(set(names)) == 8 + 2 * len(DRAWN) + 3
     assert {path.name for path in results.iterdir()} == {*names, "manifest.jsonl"}
     text = (results / "analysis_report.txt").read_text(encoding="utf-8")
     assert "- scatter.png: a caption" in text and "- heatmap was not drawn: a reason" in text

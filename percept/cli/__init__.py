@@ -20,13 +20,14 @@ INTERRUPTED = 130
 
 
 class Script(NamedTuple):
-    """One of the scripts: its name, its settings, what it does and where its results lie."""
+    """One of the scripts: its name, its settings, what it does, where its results lie, and what it does with them."""
 
     program: str
     kind: type
     work: Callable[[Any], Any]
     description: str
     outputs: Callable[[Any], str]
+    afterwards: Callable[[Any], None] = lambda settings: None
 
 
 def audio_conversion(arguments: Sequence[str] | None = None) -> int:
@@ -72,8 +73,10 @@ def analyze_results(arguments: Sequence[str] | None = None) -> int:
             _analyze,
             "Step 3 of 3. Score every version (PESQ, STOI, SI-SDR, embedding similarities ...), measure how well one "
             "number predicts another, and write tables, plots and a report.\n\n"
-            "Results: <results>/analysis_report.txt is the first thing to read.",
-            lambda s: str(s.score.results / "analysis_report.txt"),
+            "Results: <results>/analysis_report.txt is the first thing to read, <results>/report.html the page to look "
+            "at and listen to.",
+            lambda s: f"{s.score.results / 'analysis_report.txt'}, {s.score.results / 'report.html'}",
+            _show,
         ),
         arguments,
     )
@@ -108,6 +111,7 @@ def _main(script: Script, arguments: Sequence[str] | None) -> int:
     if settings.run.quiet and tally.exit_status:
         print(line, file=sys.stderr)
     say(line, quiet=settings.run.quiet)
+    script.afterwards(settings)
     return int(tally.exit_status)
 
 
@@ -157,6 +161,15 @@ def _analyze(settings: settings_.AnalyzeResults) -> Any:
     from percept.cli._analysis import analyze
 
     return analyze(settings)
+
+
+def _show(settings: settings_.AnalyzeResults) -> None:
+    """Serve the page, if that is asked for."""
+    if settings.report.serve:
+        from percept.cli._analysis import sounds
+        from percept.cli._serve import serve
+
+        serve(settings.score.results / "report.html", sounds(settings.score))
 
 
 def _version() -> str:

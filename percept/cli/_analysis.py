@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,15 @@ from percept.metrics import METRICS
 from percept.records import Family
 from percept.runner import Tally
 from percept.schema import Measure, Pair
-from percept.settings import TABLES, AnalyzeResults
+from percept.settings import TABLES, AnalyzeResults, Score
+from percept.stages import _pairs
 from percept.stages import correlate as correlate_stage
 from percept.stages import report as report_stage
 from percept.stages._conditions import known
-from percept.stages._folders import SCRIPTS, planned_embeddings
+from percept.stages._folders import SCRIPTS, clips, planned_embeddings
 from percept.stages.correlate import correlate
 from percept.stages.score import Scored, score
-from percept.store import Manifest, plain
+from percept.store import Manifest, digest, plain
 from percept.study import Study
 
 CODER_FACTS = ("encoder", "pyav", "libavcodec", "libavformat", "lame", "libopus", "torch", "transformers", "weights")
@@ -39,40 +42,68 @@ def analyze(settings: AnalyzeResults) -> Tally:
     scored.tally.failed += _earlier(failures)
     notes, facts = _notes(settings, scored), _facts(settings, scored)
     wanted = report_stage.study_key(
-        scored.table, failures, plain(settings.correlate), correlate_stage.VERSION, __version__, notes, facts
-    )
+        scored.table, failures, plain(settings.correlate), correlate_stage.VERSION, __version__, notes, facts,
+        settings.report.report_audio, settings.report.report_budget,
+    )  # fmt: skip
     if report_stage.up_to_date(results, wanted):
         scored.tally.notes.append("report unchanged")
         return scored.tally
     families = _families(scored.pairs)
     relations = correlate(scored.table, scored.measures, families, settings.correlate, settings.run, pairs=scored.pairs)
     study = Study(
-        scored.table,
-        relations.correlations,
-        relations.comparisons,
-        relations.monotonicity,
-        failures,
-        scored.measures,
-        relations.targets,
-        families,
-        notes,
-        facts,
-        settings.correlate.confidence,
-        {(p.clip, p.condition): p.bits_per_second for p in scored.pairs if p.bits_per_second is not None},
-        relations.opinions,
-        {p.clip: p.kind for p in scored.pairs if p.kind},
+        scores=scored.table,
+        correlations=relations.correlations,
+        comparisons=relations.comparisons,
+        monotonicity=relations.monotonicity,
+        failures=failures,
+        measures=scored.measures,
+        targets=relations.targets,
+        families=families,
+        notes=notes,
+        facts=facts,
+        confidence=settings.correlate.confidence,
+        bits_per_second={
+            (p.clip, p.condition): p.bits_per_second for p in scored.pairs if p.bits_per_second is not None
+        },
+        opinions=relations.opinions,
+        kinds={p.clip: p.kind for p in scored.pairs if p.kind},
     )
     run = {
         "settings": {
             "score": plain(settings.score),
             "correlate": plain(settings.correlate),
+            "report": _page_settings(settings),
             **_plans(settings),
         },
         "codecs": _coders(settings),
+        "digests": _digests(settings.score, scored.pairs),
     }
     told = {**run, "facts": dict(facts), "notes": list(notes)}
-    report_stage.publish(study, results, wanted, told, settings.run)
+    report_stage.publish(study, results, wanted, told, how=settings.run, pairs=scored.pairs, page=settings.report)
     return scored.tally
+
+
+def sounds(settings: Score) -> list[Path]:
+    """The audio of all pairs."""
+    pairs, _ = _pairs.from_csv(settings.pairs) if settings.pairs else _pairs.from_folders(settings)
+    return [path for pair in pairs for path in (pair.reference, pair.degraded) if path]
+
+
+def _digests(settings: Score, pairs: Sequence[Pair]) -> dict[str, str]:
+    """SHA-256 of what the study was made from: the clips as they came, or the pairs file and all that it names."""
+    if not settings.pairs:
+        made = [clip for clip in clips(Manifest(settings.input)) if clip.status == "ok"]
+        # A clip that somebody put there has no source but itself.
+        return {
+            clip.facts.get("source", str(settings.input / clip.path)): clip.facts.get("source_digest", clip.digest)
+            for clip in made
+        }
+    found = {}
+    named = [path for pair in pairs for path in (pair.reference, pair.degraded, *chain(*pair.embeddings.values()))]
+    for path in dict.fromkeys([settings.pairs, *filter(None, named)]):
+        with suppress(OSError):  # a file that cannot be read is a failure with its reason already
+            found[str(path)] = digest(path)
+    return found
 
 
 def _coders(settings: AnalyzeResults) -> dict[str, dict[str, str]]:
@@ -170,15 +201,27 @@ def _facts(settings: AnalyzeResults, scored: Scored) -> dict[str, str]:
         tables = {stage: plans[stage] for stage, script in SCRIPTS.items() if script == program and stage in plans}
         if tables:
             facts[f"Command {len(facts) + 1}"] = f"python {program}{_flags(tables)}"
-    own = {"score": plain(settings.score), "correlate": plain(settings.correlate)}
+    own = {
+        "score": plain(settings.score),
+        "correlate": plain(settings.correlate),
+        "report": _page_settings(settings),
+    }
     facts[f"Command {len(facts) + 1}"] = f"python analyze_results.py{_flags(own)}"
+    told = []
     for folder in _folders(settings)[1:]:
-        record = next((r for r in Manifest(folder).records() if r.status == "ok"), None)
-        if record:
-            made = record.facts
-            facts[f"Embedding {made['embedding']}"] = (
-                f"{made['options']}; weights {made['weights']} ({made['weights_identity']}); {made['precision']}"
-            )
+        made = next((r.facts for r in Manifest(folder).records() if r.status == "ok"), None)
+        if made:
+            which = f"{made['weights']} ({made['weights_identity']})"
+            told.append(f"{EMBEDDINGS[made['embedding']].title}, {which}")
+            facts[f"Embedding {made['embedding']}"] = f"{made['options']}; weights {which}; {made['precision']}"
+    for name, coder in _coders(settings).items():
+        record = known(name)
+        if record and "weights" in coder:
+            told.append(f"{record.title}, {coder['weights']}")
+    if not told and any(measure.embedding for measure in scored.measures):
+        told = ["not known, as the embeddings came with the pairs"]
+    if told:
+        facts["Weights"] = "; ".join(told)
     facts["Versions, machine, all settings"] = "run.json; every number's row: measures.csv"
     return facts
 
@@ -188,6 +231,11 @@ def _plans(settings: AnalyzeResults) -> dict[str, dict[str, Any]]:
         return {}
     manifest = Manifest(settings.score.input)
     return {stage: plan.settings for stage in SCRIPTS if (plan := manifest.planned(stage))}
+
+
+def _page_settings(settings: AnalyzeResults) -> dict[str, Any]:
+    """How the page is made; that it was served once does not belong to it."""
+    return {name: value for name, value in plain(settings.report).items() if name != "serve"}
 
 
 def _flags(tables: Mapping[str, Mapping[str, Any]]) -> str:

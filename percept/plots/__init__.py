@@ -1,6 +1,7 @@
 """Draws a study: scatter plots, correlation matrices, effects of the level, comparison of the embeddings.
 
-Each plot is written as PNG and as SVG whose text stays text; two runs on one study give identical files.
+Each plot is written as PNG (200 dpi) and as SVG whose text stays text, with its caption as the file's description; two
+runs on one study give identical files.
 
 Contents: `draw`. The plots themselves are in ``_embeddings``, ``_levels`` and ``_bars``.
 """
@@ -75,7 +76,7 @@ def _draw_one(view: View, folder: Path, stem: str) -> Drawn:
     with styled():
         try:
             figure, caption = _plan(view)[stem]()
-            _save(figure, folder, stem)
+            _save(figure, folder, stem, caption)
         except TooLittle as reason:
             return Drawn(stem, left_out=str(reason))
         except OSError as error:
@@ -106,15 +107,15 @@ def _stem(name: str, kind: str, taken: Iterable[str]) -> str:
     return f"{plain}_{kind}"
 
 
-def _save(figure: Figure, folder: Path, stem: str) -> None:
-    """Write both formats from one layout, which costs more than the drawing."""
+def _save(figure: Figure, folder: Path, stem: str, caption: str) -> None:
+    """Write both formats from one layout, which costs more than the drawing; the caption goes with each file."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     with writing(folder / f"{stem}.png") as part:
         raster = FigureCanvasAgg(figure)
-        raster.print_png(part, metadata=PNG_METADATA)  # type: ignore[no-untyped-call, unused-ignore]
+        raster.print_png(part, metadata={**PNG_METADATA, "Description": caption})  # type: ignore[no-untyped-call, unused-ignore]
     figure.set_layout_engine("none")
     with writing(folder / f"{stem}.svg") as part:
         vector = FigureCanvasSVG(figure)
-        vector.print_svg(part, metadata=SVG_METADATA)  # type: ignore[no-untyped-call, unused-ignore]
+        vector.print_svg(part, metadata={**SVG_METADATA, "Description": caption})  # type: ignore[no-untyped-call, unused-ignore]

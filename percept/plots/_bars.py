@@ -136,7 +136,8 @@ def _comparison_caption(view: View, shown: list[Measure], names: list[str]) -> s
         f"{listed([t.title for t in shown])}, pooled over clips (of the kind that a panel names) and conditions; n is "
         "on each panel. "
         "Signs are turned by the direction of the measure, so 1 follows quality perfectly and a negative bar "
-        f"runs against it; {view.intervals('lines are')}."
+        f"runs against it; {view.intervals('lines are')}. How to read it: the longer the bar, the closer the measure "
+        "follows; where intervals overlap much, which is longer may be chance."
     )
     absent = [t.title for t in view.targets if t not in shown]
     if absent:
@@ -219,7 +220,8 @@ def _condition_caption(view: View, mains: list[Measure], together: bool) -> str:
     text = (
         f"Mean of {listed([m.title for m in mains])} for each condition ({view.sizes(chosen)}), by family "
         "and growing severity. Bars begin at the value of an undamaged clip, so their length is what was "
-        f"lost; {view.intervals('lines are')}."
+        f"lost; {view.intervals('lines are')}. How to read it: a long bar is damage that the embedding notices; a "
+        "family whose bars do not grow downwards is one whose levels it does not tell apart."
     )
     if not together:
         text += " Each embedding has its own scale, because their ranges differ much."

@@ -15,6 +15,7 @@ from percept.plots._style import (
     MUTED,
     count,
     directed,
+    diverging,
     legend,
     listed,
     new_figure,
@@ -129,7 +130,9 @@ def _scatter_caption(view: View, x: Measure, drawn: list[Measure], chosen: Chose
         f"{x.title} against {listed([y.title for y in drawn])}, one point for each degraded clip "
         f"({view.sizes(chosen)}); colour and marker give the family{joined}. "
         f"The grey line is the least-squares fit with its {view.percent} band, which takes the "
-        f"points as independent; {view.intervals('the brackets behind the correlations are their')}."
+        f"points as independent; {view.intervals('the brackets behind the correlations are their')}. "
+        "How to read it: the closer the points lie to one line, whatever their colour, the better one number tells the "
+        "other; families that lie apart are heard differently by the two."
     )
     apart = [y.title for y in drawn if view.study.kind(y)]
     if apart:
@@ -181,8 +184,8 @@ def _heat_map(axes: Axes, kept: list[Measure], ranks: Array64) -> None:
         mask=above | np.isnan(shown),
         annot=True,
         fmt=".2f",
-        annot_kws={"fontsize": 7.5},
-        cmap="RdBu",
+        annot_kws={"fontsize": 7.5, "color": INK},
+        cmap=diverging(),
         vmin=-1,
         vmax=1,
         square=True,
@@ -213,7 +216,8 @@ def _matrix_caption(
     text = (
         f"Spearman rank correlation between the measures of {embedding} and the classical ones, pooled over "
         f"{kind + ' ' if kind else ''}clips and conditions and pairwise complete (n = {n} a pair). Blue: the two "
-        "numbers rise together; red: one falls as the other rises, as a distance does beside a quality."
+        "numbers rise together; orange: one falls as the other rises, as a distance does beside a quality. How to read "
+        "it: the deeper the colour, the more alike the two order the versions; a pale cell is two that do not agree."
     )
     infinite = view.infinite(m.name for m in kept)
     if infinite:

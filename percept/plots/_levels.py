@@ -147,7 +147,10 @@ def _level_caption(view: View, chosen: Chosen, shown: list[Measure], missing: li
         what = f"The line is the mean of the clips that have a value, the band its {view.percent} interval by clips"
     known = view.study.families.get(rows["family"].iloc[0]) is not None
     order = "the degradation grows harsher to the right" if known else "levels are in numeric order"
-    text = f"Each measure against the level ({view.sizes(chosen)}); {order}. {what}."
+    text = (
+        f"Each measure against the level ({view.sizes(chosen)}); {order}. {what}. How to read it: a measure that minds "
+        "this damage moves to its worse side from level to level; where a line is flat or turns back, it does not."
+    )
     kind = next((view.study.kind(m) for m in shown if view.study.kind(m)), "")
     if kind and clips > 1:
         text += f" Measures made for {kind} have the mean of the {kind} clips alone."

@@ -5,7 +5,7 @@ Conventions:
     Both come from sets that colour-blind readers can tell apart; hatching marks the untrained control.
     Names come from files and are drawn as they are: mathtext is off, so ``$`` and ``_`` mean themselves.
 
-Contents: `STYLE`, `styled`; `plain`, `count`, `listed`, `directed`; `new_figure`, `panels`, `legend`.
+Contents: `STYLE`, `styled`, `diverging`; `plain`, `count`, `listed`, `directed`; `new_figure`, `panels`, `legend`.
 """
 
 from __future__ import annotations
@@ -21,12 +21,15 @@ from percept.schema import Measure
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 INK, MUTED, FAINT = "#262626", "#6b6b6b", "#d9d9d9"
 COLOURS = ("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc", "#56b4e9", "#ca9161", "#5d5d5d")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)), (0, (3, 1, 1, 1, 1, 1)), (0, (7, 3)))
+RISES, FALLS = "#5b9fe3", "#f0993f"
+"""Colours of correlations of 1 and −1, as in report.html: pale enough for dark numbers."""
 CONTROL_NOTE = "untrained network: control, not a trained ear"
 PNG_DOTS_PER_INCH = 200
 LEGEND_INCHES = 1.9
@@ -88,6 +91,13 @@ def styled() -> Iterator[None]:
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
         yield
+
+
+def diverging() -> Colormap:
+    """From −1 by white to 1."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("percept", [FALLS, "white", RISES])
 
 
 def is_control(embedding: str) -> bool:

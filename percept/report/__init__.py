@@ -1,9 +1,9 @@
-"""The findings of a study in words and tables: ``analysis_report.txt``.
+"""The findings of a study in words and tables, ``analysis_report.txt``, and as a page, ``report.html``.
 
-Plain text, at most `WIDTH` columns outside tables, no date and no timings, so that two runs on the same data write
-the same report.
+The report is plain text, at most `WIDTH` columns outside tables, no date and no timings, so that two runs on the same
+data write the same report.
 
-Contents: `write`.
+Contents: `write`; `page`, that of `percept.report._page`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from percept.report import _families, _opinions, _tables
 from percept.report._findings import caveats, findings
 from percept.report._lookups import count, family_title
+from percept.report._page import page as page
 from percept.report._words import WIDTH
 from percept.study import Study
 

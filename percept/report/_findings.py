@@ -26,7 +26,7 @@ def findings(study: Study) -> list[str]:
             lines.append(_finding(study, main, study.measure(target)))
     lines += _best(study)
     lines += _reliable(study)
-    lines += [_verdict(study, row) for row in _main_comparisons(study)]
+    lines += [_verdict(study, row) for row in main_comparisons(study)]
     violations = fitting(study, study.monotonicity)
     if len(violations):
         wrong, steps = int(violations["violations"].sum()), int(violations["steps"].sum())
@@ -71,7 +71,7 @@ def _best(study: Study) -> list[str]:
         about = study.measure(target)
         if about.name == "mos":  # told by the listening test
             continue
-        order = [(m, r) for m, r in ranked(study, target, study.scope(about)) if not m.meant_for and m.group != "given"]
+        order = followers(study, about)
         if len(order) < 2 or number(order[0][1]) == number(order[-1][1]):
             continue
         (first, best), (last, worst) = order[0], order[-1]
@@ -80,6 +80,12 @@ def _best(study: Study) -> list[str]:
             f"closely (Spearman {number(best)} in the direction of quality) and {last.title} least ({number(worst)})."
         )
     return [_capital(line) for line in lines]
+
+
+def followers(study: Study, target: Measure) -> list[tuple[Measure, float]]:
+    """Measures by how closely they follow a target, best first, without those of speech quality and given ones."""
+    order = ranked(study, target.name, study.scope(target))
+    return [(measure, r) for measure, r in order if not measure.meant_for and measure.group != "given"]
 
 
 def _reliable(study: Study) -> list[str]:
@@ -103,7 +109,7 @@ def _capital(item: str) -> str:
     return item[:2] + item[2].upper() + item[3:]
 
 
-def _main_comparisons(study: Study) -> list[Any]:
+def main_comparisons(study: Study) -> list[Any]:
     """The comparisons of frame-wise similarities by Spearman: one for each pair of embeddings and target."""
     main = {measure.name for measure in main_measures(study)}
     rows = study.comparisons

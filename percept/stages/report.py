@@ -15,22 +15,24 @@ from typing import TYPE_CHECKING, Any
 
 from percept import plots, report, runner
 from percept.jobs import Job
-from percept.schema import FAILURES_COLUMNS, PerceptError
-from percept.settings import Run
+from percept.schema import FAILURES_COLUMNS, Pair, PerceptError
+from percept.settings import Report, Run
 from percept.store import Manifest, Record, digest, key, write_text
 from percept.study import Study
 
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 2
+VERSION = 3
 DEFAULT_RUN = Run()
+DEFAULT_PAGE = Report()
+PAGE = "report.html"
 MANY_ROWS = 200_000
 """Rows of the long table beyond which it would cost more to hand them to other processes than to draw in this one."""
 NAME = ("report", "study", "", "")
 PACKAGES = (
     "numpy", "scipy", "pandas", "torch", "ncnn", "librosa", "soundfile", "soxr", "pesq", "pystoi", "pyloudnorm", "h5py",
-    "matplotlib", "seaborn", "joblib", "av", "transformers", "cdpam", "speechmos", "onnxruntime",
+    "matplotlib", "seaborn", "plotly", "jinja2", "joblib", "av", "transformers", "cdpam", "speechmos", "onnxruntime",
 )  # fmt: skip
 
 
@@ -48,7 +50,16 @@ def up_to_date(results: Path, wanted: str) -> bool:
     return all((results / name).is_file() and digest(results / name) == value for name, value in files.items())
 
 
-def publish(study: Study, results: Path, wanted: str, run: Mapping[str, Any], how: Run = DEFAULT_RUN) -> list[str]:
+def publish(
+    study: Study,
+    results: Path,
+    wanted: str,
+    run: Mapping[str, Any],
+    *,
+    how: Run = DEFAULT_RUN,
+    pairs: Sequence[Pair] = (),
+    page: Report = DEFAULT_PAGE,
+) -> list[str]:
     """Write the results folder, and remove plots of an earlier study that this one does not have.
 
     Args:
@@ -57,6 +68,8 @@ def publish(study: Study, results: Path, wanted: str, run: Mapping[str, Any], ho
         wanted: `study_key`, noted so that an unchanged study is not written again.
         run: what goes to ``run.json`` beside versions and machine.
         how: how to run: plots are drawn in several processes.
+        pairs: what the study is about, with the paths of its sounds.
+        page: how to make the page.
 
     Returns:
         Names of the files written.
@@ -70,12 +83,15 @@ def publish(study: Study, results: Path, wanted: str, run: Mapping[str, Any], ho
         drawn, left_out = plots.draw(study, results, _spread(how) if len(study.scores) <= MANY_ROWS else map)
         names += [f"{stem}.{ending}" for stem in drawn for ending in ("png", "svg")]
         write_text(results / "analysis_report.txt", report.write(study, drawn, left_out))
-        write_text(results / "run.json", json.dumps({**run, **_environment()}, indent=2, default=str) + "\n")
+        told = {**run, **_environment()}
+        write_text(results / "run.json", json.dumps(told, indent=2, default=str) + "\n")
+        audio, budget = page.report_audio, page.report_budget
+        write_text(results / PAGE, report.page(study, pairs, results / PAGE, told, audio=audio, budget_mb=budget))
     except OSError as error:
         raise PerceptError(
             f"cannot write to {results}: {error.strerror}; free some space and start the same command again"
         ) from None
-    names += ["analysis_report.txt", "run.json"]
+    names += ["analysis_report.txt", "run.json", PAGE]
     old = manifest.find(*NAME)
     for stale in set(old.facts["files"] if old else ()) - set(names):
         (results / stale).unlink(missing_ok=True)
