@@ -85,6 +85,7 @@ def test_outliers_need_the_listeners_own_uncertainty() -> None:
     assert some.outlier_ratio == pytest.approx(1 / 20) and (some.outlier_n, known.outlier_n) == (20, 60)
 
 
+@pytest.mark.slow
 def test_chance_is_not_called_reversed() -> None:
     """Opinions that have nothing to do with the measure are flagged as seldom as the confidence says."""
     draws = [np.random.default_rng(seed).normal(size=(2, 24)) for seed in range(60)]

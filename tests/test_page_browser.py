@@ -398,13 +398,18 @@ def test_a_version_follows_a_version_at_the_same_position(look: Look, address: s
     assert sight.page.inner_text("#heard").endswith("bit_depth_4")
 
 
+def choose(sight: Sight, start: int, end: int) -> None:
+    """Take a version of a clip, and select a stretch of it, in thousandths."""
+    sight.run("() => percept.player.select('speech_slt', 'bit_depth_8')")
+    for name, value in (("from", start), ("to", end)):
+        sight.page.locator(f"#{name}").fill(str(value))
+
+
 def test_it_loops_the_selection(look: Look, address: str) -> None:
     """A loop stays within its stretch, and what is heard repeats with its length."""
     sight = look(address, bypass_csp=True)
     sight.run(RECORD)
-    sight.run("() => percept.player.select('speech_slt', 'bit_depth_8')")
-    for name, value in (("from", 200), ("to", 350)):
-        sight.page.locator(f"#{name}").fill(str(value))
+    choose(sight, 200, 350)
     length = 0.15 * sight.run("() => percept.sound('speech_slt', 'reference').seconds")
     sight.page.keyboard.press("Tab")  # keys belong to the sliders while one has the focus
     sight.page.click("#loop")
@@ -427,9 +432,7 @@ def test_a_seek_stays_within_the_loop(look: Look, address: str) -> None:
     """Beyond its end, or before its beginning, the loop begins anew, for the ear as for the eye."""
     sight = look(address, bypass_csp=True)
     sight.run(RECORD)
-    sight.run("() => percept.player.select('speech_slt', 'bit_depth_8')")
-    for name, value in (("from", 200), ("to", 500)):
-        sight.page.locator(f"#{name}").fill(str(value))
+    choose(sight, 200, 500)
     sight.page.click("#loop")
     length = sight.run("() => percept.sound('speech_slt', 'reference').seconds")
     for share, expected in ((0.9, 0.2), (0.1, 0.2), (0.3, 0.3)):

@@ -72,6 +72,7 @@ def test_a_second_run_does_nothing(
     assert {p: p.stat().st_mtime_ns for p in workplace.rglob("*") if p.is_file()} == before
 
 
+@pytest.mark.slow
 def test_two_runs_from_scratch_agree(workplace: Path, all_three: AllThree, tmp_path_factory: pytest.TempPathFactory,
                                      monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     """Tables and report of two fresh runs in two folders are byte for byte the same."""
@@ -84,6 +85,7 @@ def test_two_runs_from_scratch_agree(workplace: Path, all_three: AllThree, tmp_p
     assert contents(other) == first
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_processes_or_company(
     workplace: Path, scripts: dict[str, Script], all_three: AllThree
 ) -> None:
@@ -128,6 +130,7 @@ def test_leftovers_of_other_settings_are_not_analysed(workplace: Path, scripts: 
     assert (workplace / "alone" / "measures.csv").read_bytes() == (workplace / "after" / "measures.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_is_made_again(
     workplace: Path, all_three: AllThree, scripts: dict[str, Script], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -81,6 +81,7 @@ def _renderer(
     }
 
     def rendered(sounds: list[_page_audio.Sound], remarks: list[str]) -> str:
+        """The page with these sounds and remarks."""
         data = {**tables, "sounds": [sound.listed() for sound in sounds]}
         return template.render(told, data=data, contents=[sound.content for sound in sounds], remarks=remarks)
 
